@@ -1,0 +1,1 @@
+"""The far side of the hardware, simulated: for tests, demonstration and training."""

@@ -1,0 +1,1 @@
+"""Links: how messages travel between a queue and whoever uses it from afar."""

@@ -1,0 +1,1 @@
+"""The MQTT contract, version 1."""

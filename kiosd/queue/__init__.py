@@ -1,0 +1,1 @@
+"""The queue: commands in, events out; pure rules in the middle."""

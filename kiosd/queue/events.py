@@ -1,0 +1,304 @@
+"""What happened, in the past tense. The journal keeps events, everything else follows them.
+
+``EVENTS`` maps an event's type to its model. A type is ``<family>.<what>``; the families are the MQTT topics ``ev/<family>``.
+Inside version 1 a model only ever gains optional fields (mqtt contract).
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from kiosd.clock import Moment
+from kiosd.queue.model import Identity
+
+FAMILIES = ("ticket", "counter", "rating", "scan", "device", "system")
+
+
+class Event(BaseModel):
+    """Base of all events."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    type: ClassVar[str]
+
+    @property
+    def subject(self) -> str:
+        """What the event is about, for people and for CloudEvents' ``subject``: a ticket number, a counter, a device."""
+        return ""
+
+
+class TicketEvent(Event):
+    """About one ticket; ``ticket`` is its uid, ``number`` what people see, ``service`` the line it is in."""
+
+    ticket: str
+    number: str
+    service: str
+
+    @property
+    def subject(self) -> str:
+        return self.number
+
+
+class TicketIssued(TicketEvent):
+    type = "ticket.issued"
+    date: str
+    n: int
+    priority: bool = False
+    category: str = "tidak_dicatat"
+    ahead: int = 0
+    place: str = ""
+    slip: bool = True
+
+
+class TicketRefused(Event):
+    """A press that gave no ticket; ``opens_at`` says when it would, ISO local time."""
+
+    type = "ticket.refused"
+    service: str
+    code: str
+    message: str
+    place: str = ""
+    opens_at: str | None = None
+
+    @property
+    def subject(self) -> str:
+        return self.service
+
+
+class TicketCalled(TicketEvent):
+    type = "ticket.called"
+    counter: int
+    call: int = 1
+
+
+class TicketRecalled(TicketEvent):
+    type = "ticket.recalled"
+    counter: int
+    call: int
+
+
+class TicketStarted(TicketEvent):
+    type = "ticket.started"
+    counter: int
+    identity: Identity
+
+
+class TicketNoShow(TicketEvent):
+    type = "ticket.no_show"
+    counter: int
+    calls: int
+    forced: str | None = None
+
+
+class TicketFinished(TicketEvent):
+    """``implicit``: by the next call at that counter; ``by_system``: by day close, not rateable, out of time statistics."""
+
+    type = "ticket.finished"
+    counter: int
+    implicit: bool = False
+    by_system: bool = False
+
+
+class TicketCancelled(TicketEvent):
+    type = "ticket.cancelled"
+    reason: str = ""
+
+
+class TicketExpired(TicketEvent):
+    type = "ticket.expired"
+
+
+class TicketPrinted(TicketEvent):
+    type = "ticket.printed"
+    device: str
+    reprint: bool = False
+
+
+class TicketPrintFailed(TicketEvent):
+    type = "ticket.print_failed"
+    device: str
+    detail: str
+
+
+class TicketPrintUncertain(TicketEvent):
+    type = "ticket.print_uncertain"
+    device: str
+    detail: str
+
+
+class CounterEvent(Event):
+    counter: int
+
+    @property
+    def subject(self) -> str:
+        return f"counter-{self.counter}"
+
+
+class CounterOpened(CounterEvent):
+    type = "counter.opened"
+
+
+class CounterPaused(CounterEvent):
+    type = "counter.paused"
+    reason: str = ""
+
+
+class CounterClosed(CounterEvent):
+    type = "counter.closed"
+
+
+class CounterRefused(CounterEvent):
+    """An officer's command that was refused."""
+
+    type = "counter.refused"
+    command: str
+    code: str
+    message: str
+
+
+class RatingGiven(TicketEvent):
+    type = "rating.given"
+    counter: int
+    score: int
+
+
+class RatingCorrected(TicketEvent):
+    type = "rating.corrected"
+    counter: int
+    score: int
+    previous: int
+
+
+class RatingAmbiguous(TicketEvent):
+    """Two buttons within 150 ms: what was given before counts for nothing."""
+
+    type = "rating.ambiguous"
+    counter: int
+    score: int
+    previous: int
+
+
+class RatingIgnored(CounterEvent):
+    """``reason``: ``lock_out`` or ``already_rated``."""
+
+    type = "rating.ignored"
+    score: int
+    reason: str
+
+
+class RatingUnattributed(CounterEvent):
+    """A press that matches no visit: published and counted, never in the index."""
+
+    type = "rating.unattributed"
+    score: int
+
+
+class ScanRead(TicketEvent):
+    type = "scan.read"
+    counter: int
+    token: str
+
+
+class ScanUnattached(CounterEvent):
+    """A scan with nobody called or serving: only the fact and the time."""
+
+    type = "scan.unattached"
+
+
+class ScanRejected(CounterEvent):
+    type = "scan.rejected"
+    reason: str
+
+
+class DeviceEvent(Event):
+    device: str
+    code: str = ""
+    detail: str = ""
+
+    @property
+    def subject(self) -> str:
+        return self.device
+
+
+class DeviceWentUp(DeviceEvent):
+    type = "device.up"
+
+
+class DeviceWentDown(DeviceEvent):
+    type = "device.down"
+
+
+class DeviceDegraded(DeviceEvent):
+    type = "device.degraded"
+
+
+class DayOpened(Event):
+    type = "system.day_opened"
+    date: str
+
+    @property
+    def subject(self) -> str:
+        return self.date
+
+
+class DayClosed(Event):
+    type = "system.day_closed"
+    date: str
+    expired: int
+    finished_by_system: int
+
+    @property
+    def subject(self) -> str:
+        return self.date
+
+
+class SystemStarted(Event):
+    type = "system.started"
+    version: str
+    config_hash: str
+
+
+class SystemStopped(Event):
+    type = "system.stopped"
+
+
+class CommandRefused(Event):
+    """Something that was sent to us and never became a command, or a command about no counter and no press."""
+
+    type = "system.refused"
+    source: str
+    command: str
+    code: str
+    message: str
+
+    @property
+    def subject(self) -> str:
+        return self.command
+
+
+def _concrete(base: type[Event]) -> list[type[Event]]:
+    return [kind for sub in base.__subclasses__() for kind in ([sub] if "type" in vars(sub) else []) + _concrete(sub)]
+
+
+EVENTS: dict[str, type[Event]] = {kind.type: kind for kind in _concrete(Event)}
+
+
+def family(kind: str) -> str:
+    """``ticket`` of ``ticket.called``."""
+    return kind.partition(".")[0]
+
+
+def decode(kind: str, data: Any) -> Event:
+    """The event of type ``kind`` from its JSON text or object; ``KeyError`` for an unknown type, ``ValueError`` for wrong data."""
+    model = EVENTS[kind]
+    return model.model_validate_json(data) if isinstance(data, str | bytes) else model.model_validate(data)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One journal row: event number ``seq`` of the stream, when, by which command."""
+
+    seq: int
+    moment: Moment
+    event: Event
+    command: str

@@ -1,0 +1,1 @@
+"""Stations: what a place does with its devices."""
