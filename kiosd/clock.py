@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
+from uuid import UUID
 
 BACKWARD_TOLERANCE_S = 120.0  # domain section 4: "earlier than the last event by > 2 min is untrusted"
 STA_UNSYNC = 0x40  # include/uapi/linux/timex.h
@@ -44,8 +45,8 @@ def whole_ms(value: datetime) -> datetime:
 
 
 def boot_id() -> str:
-    """The kernel's random id of this boot, 32 hexadecimal digits."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip().replace("-", "")
+    """The kernel's random id of this boot, a UUID."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 class _Timex(ctypes.Structure):
@@ -85,7 +86,7 @@ class SystemClock:
 class ManualClock:
     """A clock that stands still until ``advance`` moves it: for tests and scenarios."""
 
-    def __init__(self, start: datetime, synced: bool = True, boot: str = "0" * 32, monotonic: float = 1000.0) -> None:
+    def __init__(self, start: datetime, synced: bool = True, boot: str = str(UUID(int=0)), monotonic: float = 1000.0) -> None:
         self._moment = Moment(whole_ms(start.astimezone(UTC)), monotonic, synced, boot)
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._count = 0
@@ -115,7 +116,7 @@ class ManualClock:
 
     def reboot(self, wall: datetime, synced: bool) -> None:
         """Another boot: seconds since boot start again."""
-        boot = f"{int(self._moment.boot, 16) + 1:032x}"
+        boot = str(UUID(int=UUID(self._moment.boot).int + 1))
         self._moment = Moment(whole_ms(wall.astimezone(UTC)), 5.0, synced, boot)
 
 

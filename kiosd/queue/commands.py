@@ -3,9 +3,18 @@
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-CommandId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
+from kiosd.redact import PLAIN, redact
+
+
+def _no_identity(value: str) -> str:
+    if PLAIN.search(value):
+        raise ValueError("an id may not hold 16 digits: that is an identity number")
+    return value
+
+
+CommandId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,64}$"), AfterValidator(_no_identity)]
 ServiceId = Annotated[str, StringConstraints(pattern=r"^[A-HJ-NP-Z]$")]
 """One letter A-Z without I and O (domain section 4)."""
 CounterNumber = Annotated[int, Field(ge=1, le=99)]
@@ -13,15 +22,16 @@ TicketNumber = Annotated[str, StringConstraints(pattern=r"^[A-HJ-NP-Z][0-9]{3,6}
 DeviceId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,32}$")]
 """A machine word: a reason or a code."""
-Remark = Annotated[str, StringConstraints(max_length=200, strip_whitespace=True)]
-Token = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
-"""First 16 bytes of HMAC-SHA256(site key, scan payload) in hexadecimal (domain section 9)."""
+Remark = Annotated[str, StringConstraints(max_length=200, strip_whitespace=True), AfterValidator(redact)]
+"""A person's own words; an identity number in them is replaced before anything sees it."""
+Token = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{8}){3}$")]
+"""First 16 bytes of HMAC-SHA256(site key, scan payload), in four groups so that it never holds 16 digits in a row (domain section 9)."""
 Category = Literal["pemberi_kerja", "pencari_kerja", "pekerja_buruh", "masyarakat", "tidak_dicatat"]
 
 
 def new_id() -> str:
     """A command id, made once, at the press: the same id asked twice is done once."""
-    return uuid4().hex
+    return str(uuid4())
 
 
 class Command(BaseModel):

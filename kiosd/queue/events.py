@@ -5,6 +5,7 @@ Inside version 1 a model only ever gains optional fields (mqtt contract).
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -160,12 +161,14 @@ class RatingGiven(TicketEvent):
     type = "rating.given"
     counter: int
     score: int
+    pressed_at: datetime
 
 
 class RatingCorrected(TicketEvent):
     type = "rating.corrected"
     counter: int
     score: int
+    pressed_at: datetime
     previous: int
 
 
@@ -175,6 +178,7 @@ class RatingAmbiguous(TicketEvent):
     type = "rating.ambiguous"
     counter: int
     score: int
+    pressed_at: datetime
     previous: int
 
 
@@ -183,6 +187,7 @@ class RatingIgnored(CounterEvent):
 
     type = "rating.ignored"
     score: int
+    pressed_at: datetime
     reason: str
 
 
@@ -191,6 +196,7 @@ class RatingUnattributed(CounterEvent):
 
     type = "rating.unattributed"
     score: int
+    pressed_at: datetime
 
 
 class ScanRead(TicketEvent):

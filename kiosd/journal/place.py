@@ -1,0 +1,56 @@
+"""The state directory: one daemon at a time, on storage that survives a restart."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kiosd.errors import ConfigError, JournalError
+
+LOCK = "lock"
+FLEETING = {"tmpfs": "memory: a reboot empties it", "ramfs": "memory: a reboot empties it", "overlay": "an overlay: a reboot may empty it"}
+
+
+def file_system(path: Path) -> str:
+    """The file system type under ``path`` (``ext4``, ``tmpfs``, ``overlay`` ...) from /proc/self/mountinfo; ``""`` when unknown."""
+    device = path.stat().st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
+        fields = line.split()
+        if fields[2] == wanted:
+            return fields[fields.index("-") + 1]
+    return ""
+
+
+def refuse_fleeting(path: Path, kind: str | None = None) -> None:
+    """``ConfigError`` when ``path`` is where a reboot would empty the queue (hardware notes on read-only roots)."""
+    why = FLEETING.get(kind or file_system(path))
+    if why:
+        raise ConfigError(
+            f"state directory {path} is on {why}. Put it on a partition of its own, "
+            "or say --allow-volatile if losing the queue is fine (demonstration, tests)."
+        )
+
+
+@contextmanager
+def lock(state: Path) -> Iterator[None]:
+    """Hold the state directory for this process; ``JournalError`` that says who holds it. The kernel lets go when we die."""
+    fd = os.open(state / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(fd, 256).decode(errors="replace").strip() or "another process"
+            raise JournalError(f"state directory {state} is in use by {holder}: one kiosd owns one journal") from None
+        os.ftruncate(fd, 0)
+        os.write(fd, f"kiosd, process {os.getpid()} ({_command_line()})\n".encode())
+        yield
+    finally:
+        os.close(fd)
+
+
+def _command_line() -> str:
+    parts = Path("/proc/self/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+    return json.dumps(b" ".join(parts).decode(errors="replace"))[1:121].rstrip('"')

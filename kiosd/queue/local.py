@@ -1,0 +1,192 @@
+"""The hub's queue: rules and book here, the journal in its lane.
+
+One writer task takes all commands that wait, decides them one after the other, commits their events in one transaction and only then
+answers: what a reply says is on disk. While one commit runs the next batch gathers, so a slow card costs latency, not order.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from kiosd.clock import Clock, Moment, steady
+from kiosd.errors import JournalError, Refused
+from kiosd.journal.audit import check_small
+from kiosd.journal.journal import ANSWERS_KEPT, FILE, Entry, Journal
+from kiosd.queue import rules, texts
+from kiosd.queue.asked import Decision
+from kiosd.queue.book import Book, fold
+from kiosd.queue.commands import Command
+from kiosd.queue.day import due
+from kiosd.queue.events import Event, Record
+from kiosd.queue.interface import Reply, Snapshot
+from kiosd.queue.settings import QueueSettings
+from kiosd.queue.views import snapshot
+from kiosd.threads import Lane, lane
+
+COMMIT_DEADLINE_S = 30.0  # SD cards stall for 100 ms and more; half a minute is a dead one
+OPEN_DEADLINE_S = 60.0
+RECENT = 2048  # records kept in memory for followers that are up to date
+PAGE = 500  # records read at once for a follower that is behind
+
+
+class LocalQueue:
+    """``Queue`` over a journal on this board. ``run`` must run for commands to be answered; a ``JournalError`` from it is fatal."""
+
+    def __init__(self, journal: Journal, journal_lane: Lane, settings: QueueSettings, clock: Clock) -> None:
+        self._journal, self._lane, self._settings, self._clock = journal, journal_lane, settings, clock
+        self._anchor = clock.now()
+        self._book = Book()
+        self._answers: dict[str, tuple[Moment | None, Reply]] = {}
+        self._recent: deque[Record] = deque(maxlen=RECENT)
+        self._waiting: list[tuple[Command, asyncio.Future[Reply]]] = []
+        self._wake = asyncio.Event()
+        self._changed = asyncio.Event()
+
+    @property
+    def stream(self) -> str:
+        """The journal's own id: sequence numbers count within it."""
+        return self._journal.stream
+
+    @property
+    def book(self) -> Book:
+        """The day as it stands; committed events only."""
+        return self._book
+
+    async def restore(self) -> None:
+        """Take the day's state from the journal: the fold of its events, and the answers of the last 24 hours."""
+        tail = await self._lane.run(self._journal.tail, OPEN_DEADLINE_S)
+        self._book = fold(Book(), tail.records)
+        self._recent.extend(tail.records)
+        self._answers = {command: (None, Reply.model_validate_json(reply)) for command, reply in tail.answers.items()}
+
+    async def execute(self, command: Command) -> Reply:
+        """See ``Queue``. A caller that is cancelled while it waits does not take the command back."""
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting.append((command, future))
+        self._wake.set()
+        return await asyncio.shield(future)
+
+    async def run(self) -> None:
+        """Decide and commit, for ever. Raises ``JournalError`` when the journal fails; then nobody who waits gets an answer."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            batch, self._waiting = self._waiting, []
+            try:
+                await self._handle(batch)
+            except BaseException:
+                for _, future in (*batch, *self._waiting):
+                    if not future.done():
+                        future.set_exception(JournalError("the journal has failed; nothing is known to have happened"))
+                        future.exception()  # who does not wait any more must not be warned about
+                raise
+
+    async def _handle(self, batch: list[tuple[Command, asyncio.Future[Reply]]]) -> None:
+        book, entries, replies = self._book, [], []
+        for command, _ in batch:
+            book, made, reply = self._answer(command, book)
+            entries += made
+            replies.append(reply)
+        if entries:
+            await self._lane.run(partial(self._journal.append, entries), COMMIT_DEADLINE_S)
+            self._book = book
+            self._recent.extend(entry.record for entry in entries)
+            self._announce()
+        for (_, future), reply in zip(batch, replies, strict=True):
+            if not future.done():
+                future.set_result(reply)
+
+    def _announce(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _answer(self, command: Command, book: Book) -> tuple[Book, list[Entry], Reply]:
+        known = self._answers.get(command.id)
+        if known is not None:
+            return book, [], known[1]
+        now = steady(self._clock.now(), book.last, self._anchor)
+        before = [Entry(record) for record in self._records(due(book, now, self._settings), book.seq, now, command)]
+        if before:
+            book = fold(book, [entry.record for entry in before])
+            self._forget(now)
+        events, decision, code, message = self._decide(command, book, now)
+        records = self._records(events, book.seq, now, command)
+        reply = Reply(
+            id=command.id,
+            status="done" if decision else "rejected",
+            code=code,
+            message=message,
+            sequence=records[-1].seq if records else 0,
+            result=decision.result if decision else {},
+        )
+        entries = [Entry(record) for record in records[:-1]]
+        if records:
+            entries.append(Entry(records[-1], reply.model_dump_json()))
+            self._answers[command.id] = (now, reply)
+        return fold(book, records), before + entries, reply
+
+    def _decide(self, command: Command, book: Book, now: Moment) -> tuple[tuple[Event, ...], Decision | None, str, str]:
+        language = self._settings.site.language
+        try:
+            decision = rules.decide(command, book, now, self._settings)
+        except Refused as no:
+            message = str(no.facts.get("message") or texts.say(no.code, language, no.facts))
+            return (rules.refusal(command, no.code, message, no.facts),), None, no.code, message
+        return decision.events, decision, decision.code, texts.say(decision.code, language, {}) if decision.code else ""
+
+    @staticmethod
+    def _records(events: tuple[Event, ...], seq: int, now: Moment, command: Command) -> list[Record]:
+        return [Record(seq + n, now, event, command.id) for n, event in enumerate(events, start=1)]
+
+    def _forget(self, now: Moment) -> None:
+        """Once a day, when it opens or closes: drop answers older than a day, so that the table does not grow for ever."""
+        oldest: timedelta = ANSWERS_KEPT
+        self._answers = {
+            command: (moment or now, reply)
+            for command, (moment, reply) in self._answers.items()
+            if moment is None or now.time - moment.time <= oldest
+        }
+
+    async def events(self, since: int) -> AsyncIterator[Record]:
+        """See ``Queue``: from memory while the follower keeps up, from the journal while it is behind."""
+        position = since
+        while True:
+            changed = self._changed
+            for record in await self._after(position):
+                yield record
+                position = record.seq
+            if position >= self._book.seq:
+                await changed.wait()
+
+    async def _after(self, position: int) -> list[Record]:
+        if position >= self._book.seq:
+            return []
+        first = self._recent[0].seq
+        if position + 1 >= first:
+            return list(islice(self._recent, position + 1 - first, None))
+        return await self._lane.run(partial(self._journal.read, position, PAGE), COMMIT_DEADLINE_S)
+
+    async def snapshot(self) -> Snapshot:
+        """See ``Queue``."""
+        now = steady(self._clock.now(), self._book.last, self._anchor)
+        return snapshot(self._book, now, self._settings, self.stream)
+
+
+@asynccontextmanager
+async def open_local(state: Path, settings: QueueSettings, clock: Clock) -> AsyncIterator[tuple[LocalQueue, Journal, Lane]]:
+    """The queue of the journal in ``state``, restored, with its journal and lane; closed on exit. ``run`` is the caller's to start."""
+    async with lane("journal", JournalError) as journal_lane:
+        journal = await journal_lane.run(partial(Journal, state / FILE), OPEN_DEADLINE_S)
+        await journal_lane.run(partial(check_small, state / FILE), OPEN_DEADLINE_S)
+        queue = LocalQueue(journal, journal_lane, settings, clock)
+        try:
+            await queue.restore()
+            yield queue, journal, journal_lane
+        finally:
+            if not journal_lane.hung:
+                await journal_lane.run(journal.close, COMMIT_DEADLINE_S)

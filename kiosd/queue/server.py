@@ -1,0 +1,231 @@
+"""Serve a queue over a link: the control socket's other half, and later the hub's for its satellites.
+
+Rule 1  Only public commands, strictly parsed. What is no command changes nothing: an error reply and a line in the log.
+Rule 2  Every question is answered by a task of its own, so a follower that reads slowly keeps nobody from a command.
+Rule 3  Bounded: so many commands at once (the next waits in the link), so many long questions (the next is told ``busy``).
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from typing import Any, cast
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
+
+from kiosd.errors import JournalError, Refused, Unavailable
+from kiosd.links.base import Link, Message
+from kiosd.queue.commands import COMMANDS, Command, parse
+from kiosd.queue.events import Record
+from kiosd.queue.interface import Queue, Reply
+from kiosd.queue.wire import ALIVE_S, ERRORS, AskEvents, Streamed, view
+
+log = logging.getLogger(__name__)
+AT_ONCE = 256  # commands and snapshots being answered
+LONG_AT_ONCE = 64  # followers and checks
+Verify = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class _Malformed(ValueError):
+    """Not what the topic promises; the message says where, and repeats nothing of the content."""
+
+
+async def serve_queue(
+    queue: Queue, link: Link, verify: Verify | None = None, started: asyncio.Event | None = None, alive_s: float = ALIVE_S
+) -> None:
+    """Answer on ``cmd/<name>`` and ``ask/<question>`` until the link ends (``Unavailable``, in an exception group).
+
+    ``verify`` checks the journal and tells what it found, or raises ``JournalError``. ``started`` is set when questions are heard.
+    """
+    async with AsyncExitStack() as stack:
+        commands = await stack.enter_async_context(link.subscribe("cmd/+"))
+        questions = await stack.enter_async_context(link.subscribe("ask/+"))
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        server = _Server(queue, link, verify, group, alive_s)
+        if started is not None:
+            started.set()
+        group.create_task(server.commands(commands))
+        group.create_task(server.questions(questions))
+
+
+class _Server:
+    def __init__(self, queue: Queue, link: Link, verify: Verify | None, group: asyncio.TaskGroup, alive_s: float) -> None:
+        self._queue, self._link, self._verify, self._group, self._alive_s = queue, link, verify, group, alive_s
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._long = 0
+
+    async def commands(self, messages: AsyncIterator[Message]) -> None:
+        async for message in messages:
+            await self._soon(message, self._execute)
+
+    async def questions(self, messages: AsyncIterator[Message]) -> None:
+        long = {"ask/events": self._events, "ask/verify": self._check}
+        async for message in messages:
+            if message.topic == "ask/snapshot":
+                await self._soon(message, self._snapshot)
+            elif message.topic in long:
+                self._group.create_task(self._at_length(message, long[message.topic]))
+            else:
+                self._group.create_task(self._refuse(message, "unknown_ask"))
+
+    async def _soon(self, message: Message, answer: Callable[[Message], Awaitable[Reply]]) -> None:
+        """Answer in a task; wait here while too many others are being answered."""
+        await self._slots.acquire()
+
+        async def task() -> None:
+            try:
+                reply = await answer(message)
+            except Unavailable as exc:
+                reply = _error("unavailable", str(exc))
+            finally:
+                self._slots.release()
+            await self._reply(message, reply)
+
+        self._group.create_task(task())
+
+    async def _execute(self, message: Message) -> Reply:
+        name = message.topic.partition("/")[2]
+        if name not in COMMANDS:
+            return _logged(message, _error("unknown_command", f"{ERRORS['unknown_command']}: {name[:32]}"))
+        try:
+            command = _command(name, message.payload)
+        except _Malformed as exc:
+            return _logged(message, _error("malformed", str(exc)))
+        return await self._queue.execute(command)
+
+    async def _snapshot(self, _: Message) -> Reply:
+        snapshot = await self._queue.snapshot()
+        return Reply(id="", status="done", sequence=snapshot.sequence, result=snapshot.model_dump(mode="json"))
+
+    async def _at_length(self, message: Message, answer: Callable[[Message], Awaitable[None]]) -> None:
+        if self._long >= LONG_AT_ONCE:
+            await self._refuse(message, "busy")
+            return
+        self._long += 1
+        try:
+            await answer(message)
+        finally:
+            self._long -= 1
+
+    async def _check(self, message: Message) -> None:
+        if self._verify is None:
+            await self._refuse(message, "unknown_ask")
+            return
+        try:
+            reply = Reply(id="", status="done", result=await self._verify())
+        except JournalError as exc:
+            reply = _error("journal", str(exc))
+        await self._reply(message, reply)
+
+    async def _events(self, message: Message) -> None:
+        try:
+            asked = AskEvents.model_validate(_fields(message.payload))
+        except (ValidationError, _Malformed) as exc:
+            await self._reply(message, _logged(message, _error("malformed", _where(exc))))
+            return
+        if message.reply_to is None:
+            return
+        try:
+            await _Follower(self._queue, self._link, message, self._alive_s).run(asked)
+        except* (Refused, Unavailable) as left:
+            log.debug("a follower left: %s", left.exceptions[0])
+
+    async def _refuse(self, message: Message, code: str) -> None:
+        await self._reply(message, _logged(message, _error(code, ERRORS[code])))
+
+    async def _reply(self, message: Message, reply: Reply) -> None:
+        """Send ``reply`` if it is wanted; who asked may be gone, and then the command's id is how to ask again."""
+        try:
+            await _send(self._link, message, reply)
+        except Refused as exc:
+            if exc.code == "too_large":
+                await self._reply(message, _error("too_large", ERRORS["too_large"]))
+        except Unavailable as exc:
+            log.info("an answer to %s was not taken: %s", message.topic, exc)
+
+
+class _Follower:
+    """One stream of events to one asker. Each message is sent when the one before was taken; signs of life go in between."""
+
+    def __init__(self, queue: Queue, link: Link, message: Message, alive_s: float) -> None:
+        self._queue, self._link, self._message, self._alive_s = queue, link, message, alive_s
+        self._sent = 0
+
+    async def run(self, asked: AskEvents) -> None:
+        """Returns when everything asked for was taken. Who has left is found out by a publish: ``Refused`` or ``Unavailable``."""
+        self._sent = asked.since
+        newest = (await self._queue.snapshot()).sequence
+        await self._tell("begin", newest)
+        async with asyncio.TaskGroup() as group:
+            alive = group.create_task(self._alive())
+            if asked.follow or asked.since < newest:
+                await self._pump(asked.since, None if asked.follow else newest)
+            alive.cancel()
+        await self._tell("end", self._sent)
+
+    async def _pump(self, since: int, last: int | None) -> None:
+        async with _closing(self._queue.events(since)) as records:
+            async for record in records:
+                await _send(self._link, self._message, Streamed(what="record", sequence=record.seq, record=view(record)))
+                self._sent = record.seq
+                if record.seq == last:
+                    return
+
+    async def _alive(self) -> None:
+        while True:
+            await asyncio.sleep(self._alive_s)
+            await self._tell("alive", self._sent)
+
+    async def _tell(self, what: Any, sequence: int) -> None:
+        await _send(self._link, self._message, Streamed(what=what, sequence=sequence))
+
+
+@asynccontextmanager
+async def _closing(records: AsyncIterator[Record]) -> AsyncIterator[AsyncIterator[Record]]:
+    """Close a queue's iterator when we are done with it, if it is a generator."""
+    if hasattr(records, "aclose"):
+        async with aclosing(cast("Any", records)):
+            yield records
+    else:
+        yield records
+
+
+async def _send(link: Link, asked: Message, answer: BaseModel) -> None:
+    if asked.reply_to is not None:
+        payload = answer.model_dump_json(exclude_none=True).encode()
+        await link.publish(Message(asked.reply_to, payload, correlation=asked.correlation, content_type="application/json"))
+
+
+def _fields(payload: bytes) -> dict[str, Any]:
+    try:
+        fields = from_json(payload or b"{}", allow_inf_nan=False)
+    except ValueError as exc:
+        raise _Malformed(f"no JSON: {exc}") from None
+    if not isinstance(fields, dict):
+        raise _Malformed("a JSON object is expected")
+    return fields
+
+
+def _command(name: str, payload: bytes) -> Command:
+    try:
+        return parse(name, _fields(payload))
+    except ValidationError as exc:
+        raise _Malformed(_where(exc)) from None
+
+
+def _where(exc: ValueError) -> str:
+    """What is wrong in one sentence, without the content."""
+    if not isinstance(exc, ValidationError):
+        return str(exc)
+    first = exc.errors(include_input=False, include_url=False)[0]
+    return f"{'.'.join(str(part) for part in first['loc'])[:64]}: {first['msg'][:200]}"
+
+
+def _error(code: str, message: str) -> Reply:
+    return Reply(id="", status="rejected", code=code, message=message)
+
+
+def _logged(message: Message, reply: Reply) -> Reply:
+    log.warning("%s is refused: %s (%s)", message.topic[:64], reply.message, reply.code)
+    return reply

@@ -1,0 +1,82 @@
+"""What a queue and its remote users say to each other over a link. ``server`` answers, ``remote`` asks.
+
+========================  =================================  ==========================================================
+topic                     payload                            answer, to ``reply_to`` with the same correlation
+========================  =================================  ==========================================================
+``cmd/<name>``            the command's fields               its ``Reply``
+``ask/snapshot``          ``{}``                             a ``Reply`` whose ``result`` is the ``Snapshot``
+``ask/verify``            ``{}``                             a ``Reply`` whose ``result`` is what the journal's check found
+``ask/events``            ``{"since": n, "follow": bool}``   many ``Streamed``: begin, records, alive between them, end
+========================  =================================  ==========================================================
+
+What cannot be answered is a ``Reply`` with ``status`` rejected and a ``code`` of ``ERRORS``.
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from kiosd.clock import Moment
+from kiosd.queue.events import Record, decode
+
+ALIVE_S = 15.0  # seconds between signs of life to a follower
+DEAF_AFTER_S = 3 * ALIVE_S  # a follower that hears nothing for so long does not believe in its server any more
+ERRORS = {
+    "unknown_command": "there is no such command",
+    "unknown_ask": "there is no such question",
+    "malformed": "the command or question cannot be read",
+    "busy": "too many others ask for events or a check",
+    "unavailable": "the queue did not answer in time",
+    "journal": "the journal failed its check",
+    "too_large": "the answer does not fit the link",
+}
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class AskEvents(_Wire):
+    """Every event after ``since``; without ``follow`` only up to the newest of now."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    since: int = Field(default=0, ge=0)
+    follow: bool = False
+
+
+class RecordView(_Wire):
+    """One journal row, as a program reads it."""
+
+    seq: int
+    time: AwareDatetime
+    clock: Literal["synced", "unsynced"]
+    type: str
+    subject: str
+    data: dict[str, Any]
+    command: str
+    boot: str
+    monotonic: float
+
+    def record(self) -> Record:
+        """The ``Record``; ``KeyError`` for an event type that this version does not know."""
+        moment = Moment(self.time, self.monotonic, self.clock == "synced", self.boot)
+        return Record(self.seq, moment, decode(self.type, self.data), self.command)
+
+
+def view(record: Record) -> RecordView:
+    """``record`` as it travels and as ``kiosd events --json`` prints it."""
+    moment, event = record.moment, record.event
+    time: datetime = moment.time
+    return RecordView(
+        seq=record.seq, time=time, clock="synced" if moment.synced else "unsynced", type=event.type, subject=event.subject,
+        data=event.model_dump(mode="json"), command=record.command, boot=moment.boot, monotonic=moment.monotonic,
+    )  # fmt: skip
+
+
+class Streamed(_Wire):
+    """One message of a stream of events. ``sequence`` of begin is the newest event there is, of alive and end the last one sent."""
+
+    what: Literal["begin", "record", "alive", "end"]
+    sequence: int
+    record: RecordView | None = None

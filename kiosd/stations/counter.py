@@ -1,0 +1,92 @@
+"""A counter: an officer's call keys and a scanner.
+
+``KEYS`` is every function a key can have. Two of them look at what the counter is doing, so that two keys are enough for a day's work:
+``advance`` goes one step on, ``repeat`` calls again and, after the last call, marks the visitor absent.
+"""
+
+import hashlib
+import hmac
+import logging
+from collections.abc import Callable
+
+from kiosd.clock import Clock
+from kiosd.ports import BadScan, ButtonPanel, Fault, Scanner
+from kiosd.queue import commands as cmd
+from kiosd.queue.commands import Command
+from kiosd.queue.interface import CounterView, Queue, Reply
+from kiosd.queue.model import CounterState
+from kiosd.supervisor import Health
+
+log = logging.getLogger(__name__)
+
+TOKEN_BYTES = 16  # domain section 9
+
+
+def _advance(view: CounterView, max_calls: int) -> Command:
+    del max_calls
+    return cmd.Start(counter=view.counter) if view.state is CounterState.CALLING else cmd.CallNext(counter=view.counter)
+
+
+def _repeat(view: CounterView, max_calls: int) -> Command:
+    return cmd.MarkAbsent(counter=view.counter) if view.calls >= max_calls else cmd.Recall(counter=view.counter)
+
+
+def _pause(view: CounterView, max_calls: int) -> Command:
+    del max_calls
+    paused = view.state is CounterState.PAUSED
+    return cmd.OpenCounter(counter=view.counter) if paused else cmd.PauseCounter(counter=view.counter)
+
+
+KEYS: dict[str, tuple[str, Callable[[CounterView, int], Command]]] = {
+    "next": ("call the next ticket; finishes the one being served", lambda view, _: cmd.CallNext(counter=view.counter)),
+    "recall": ("call the same ticket once more", lambda view, _: cmd.Recall(counter=view.counter)),
+    "start": ("the visitor is here, without a card", lambda view, _: cmd.Start(counter=view.counter)),
+    "absent": ("the visitor did not come", lambda view, _: cmd.MarkAbsent(counter=view.counter)),
+    "finish": ("the visit is over", lambda view, _: cmd.Finish(counter=view.counter)),
+    "open": ("open the counter", lambda view, _: cmd.OpenCounter(counter=view.counter)),
+    "pause": ("away for a moment; the same key comes back", _pause),
+    "close": ("close the counter", lambda view, _: cmd.CloseCounter(counter=view.counter)),
+    "advance": ("called -> start; else call the next, finishing the one being served", _advance),
+    "repeat": ("recall; after the last call: mark absent", _repeat),
+}
+
+
+def token(site_key: bytes, payload: str) -> str:
+    """What kiosd keeps of a scan: the first 16 bytes of HMAC-SHA256(site key, payload), in four groups of hexadecimal digits."""
+    digest = hmac.new(site_key, payload.encode(), hashlib.sha256).hexdigest()[: 2 * TOKEN_BYTES]
+    return "-".join(digest[start : start + 8] for start in range(0, len(digest), 8))
+
+
+class CounterStation:
+    """One counter's devices and the queue."""
+
+    def __init__(self, queue: Queue, clock: Clock, number: int, max_calls: int, site_key: bytes) -> None:
+        self._queue, self._clock, self._number = queue, clock, number
+        self._max_calls, self._site_key = max_calls, site_key
+
+    async def use_keys(self, panel: ButtonPanel, health: Health) -> None:
+        """Each key press becomes a command; a refused one is told in the log and is an event already."""
+        async for press in panel.presses():
+            if isinstance(press, Fault):
+                await health.fault(press)
+            else:
+                await self.press(press.button)
+
+    async def press(self, key: str) -> Reply | None:
+        """What the key ``key`` asks for, done; None when the counter is unknown to the queue."""
+        view = (await self._queue.snapshot()).counter(self._number)
+        if view is None:
+            return None
+        reply = await self._queue.execute(KEYS[key][1](view, self._max_calls))
+        if not reply.done:
+            log.info("counter %d: %s: %s", self._number, key, reply.message)
+        return reply
+
+    async def use_scanner(self, scanner: Scanner, health: Health) -> None:
+        """Each scan becomes a token here; the payload goes no further."""
+        del health
+        async for scan in scanner.scans():
+            if isinstance(scan, BadScan):
+                await self._queue.execute(cmd.RejectScan(counter=self._number, reason=scan.reason))
+            else:
+                await self._queue.execute(cmd.AttachScan(counter=self._number, token=token(self._site_key, scan.payload)))

@@ -1,0 +1,138 @@
+"""A ticket on paper: from what the queue knows to lines that fit (domain section 11). Pure.
+
+Rule 1  Every line is printable ASCII and fits: ``len(text) * size <= columns``, whatever the configuration's names are.
+Rule 2  The number is the biggest thing on the paper: four times the normal size or more, less only where it would not fit.
+Rule 3  A second print of a ticket says so (``SALINAN``) and has the same number.
+"""
+
+import textwrap
+import unicodedata
+from datetime import datetime
+
+from kiosd.ports import Qr, Slip, Text
+from kiosd.queue.interface import TicketView
+from kiosd.queue.settings import Language, SiteSettings
+from kiosd.queue.texts import official_date, official_time
+
+NUMBER_SIZE = 6  # 9 mm wide and 18 mm high characters on 203 dpi paper: read at arm's length without glasses
+PRIORITY_SIZE = 2
+
+WORDS: dict[Language, dict[str, str]] = {
+    "id": {
+        "title": "NOMOR ANTREAN",
+        "copy": "*** SALINAN ***",
+        "priority": "PRIORITAS",
+        "unsynced": "(jam belum sinkron)",
+        "ahead": "Menunggu di depan Anda: {ahead}",
+        "absent": "Dipanggil {calls} kali tidak hadir: lapor ke petugas.",
+        "card": "Siapkan {card} Anda.",
+        "complaints": "Pengaduan: {complaints}",
+        "thanks": "Terima kasih",
+    },
+    "en": {
+        "title": "QUEUE NUMBER",
+        "copy": "*** COPY ***",
+        "priority": "PRIORITY",
+        "unsynced": "(clock not synchronised)",
+        "ahead": "Waiting before you: {ahead}",
+        "absent": "Absent after {calls} calls: please tell the staff.",
+        "card": "Have your {card} ready.",
+        "complaints": "Complaints: {complaints}",
+        "thanks": "Thank you",
+    },
+}
+"""What the ticket says in its own words."""
+
+
+def ticket_slip(
+    site: SiteSettings,
+    service: str,
+    ticket: TicketView,
+    *,
+    columns: int,
+    synced: bool = True,
+    copy: bool = False,
+    language: Language | None = None,
+    card: str = "SIAPkerja-ID",
+    max_calls: int = 3,
+) -> Slip:
+    """The paper of ``ticket`` for a printer of ``columns`` characters.
+
+    ``service`` is the service's full name, ``synced`` whether the clock was trusted when the number was given, ``copy`` whether an
+    original may have come out before, ``language`` the site's unless told otherwise, ``card`` what the visitor has to show.
+    """
+    language = language or site.language
+    words = WORDS[language]
+    rule = Text("-" * columns)
+    facts = {"ahead": ticket.ahead, "calls": max_calls, "card": card, "complaints": site.complaints}
+    hints = ("absent", "card", "complaints") if site.complaints else ("absent", "card")
+    lines = (
+        *_name(site.name, columns, bold=True),
+        *(line for part in (site.office, site.address) if part for line in _name(part, columns)),
+        rule,
+        *_number(ticket, words, columns, copy),
+        *_name(service, columns, bold=True),
+        rule,
+        *_moment(ticket.issued_at.astimezone(site.zone), site, language, columns),
+        *(() if synced else _block(words["unsynced"], columns)),
+        *_block(words["ahead"].format_map(facts), columns),
+        rule,
+        *(line for hint in hints for line in _block(words[hint].format_map(facts), columns)),
+        Qr(ticket.ticket),
+        *_block(words["thanks"], columns),
+    )
+    return Slip(ticket.ticket, lines, copy)
+
+
+def _number(ticket: TicketView, words: dict[str, str], columns: int, copy: bool) -> tuple[Text, ...]:
+    """The number with its title; a mark above it for a copy, below it for a priority ticket."""
+    return (
+        *((_big(words["copy"], PRIORITY_SIZE, columns),) if copy else ()),
+        Text(words["title"]),
+        _big(ticket.number, NUMBER_SIZE, columns),
+        *((_big(words["priority"], PRIORITY_SIZE, columns),) if ticket.priority else ()),
+    )
+
+
+def _big(text: str, size: int, columns: int) -> Text:
+    """``text`` in one line, ``size`` times as big as normal or as big as fits."""
+    text = printable(text)[:columns]
+    return Text(text, max(1, min(size, columns // max(1, len(text)))), bold=True)
+
+
+def _moment(local: datetime, site: SiteSettings, language: Language, columns: int) -> tuple[Text, ...]:
+    """Date and time in one line, or in two where the month's name is too long for that."""
+    day, time = official_date(local.date(), language), official_time(local, site.timezone)
+    if len(day) + 2 + len(time) <= columns:
+        return (Text(f"{day}  {time}"),)
+    return (*_block(day, columns), *_block(time, columns))
+
+
+def _block(text: str, columns: int) -> tuple[Text, ...]:
+    """A sentence in as many centred lines as it needs."""
+    return tuple(Text(line) for line in textwrap.wrap(printable(text), columns))
+
+
+def _name(text: str, columns: int, bold: bool = False) -> tuple[Text, ...]:
+    """A name in as many lines as it needs, of about the same length: a last word alone in its line looks like a mistake."""
+    text = printable(text)
+    lines = textwrap.wrap(text, columns)
+    for width in range(columns - 1, columns // 2, -1):
+        narrower = textwrap.wrap(text, width)
+        if len(narrower) > len(lines):
+            break
+        lines = narrower
+    return tuple(Text(line, bold=bold) for line in lines)
+
+
+def printable(text: str) -> str:
+    """``text`` in printable ASCII, so that its width is known: accents dropped, control characters removed, the rest ``?``."""
+    decomposed = unicodedata.normalize("NFKD", text)
+    return "".join(char if " " <= char <= "~" else _replaced(char) for char in decomposed)
+
+
+def _replaced(char: str) -> str:
+    kind = unicodedata.category(char)
+    if kind == "Zs":
+        return " "
+    return "" if kind[0] in "CMZ" else "?"

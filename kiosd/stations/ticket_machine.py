@@ -1,0 +1,168 @@
+"""The ticket machine: buttons in, paper out.
+
+Rule 1  The ticket is durable before any byte goes to the printer; paper follows the event, whoever asked for the ticket.
+Rule 2  A slip that surely did not print is tried again while its visitor may still stand there; then the boards tell the number.
+Rule 3  A slip that may have printed is printed again only as a marked copy (the daemon died between the event and the printer's answer).
+"""
+
+import asyncio
+import logging
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime
+
+from kiosd.clock import Clock
+from kiosd.errors import DeviceError
+from kiosd.ports import ButtonPanel, Fault, LampState, Outcome, TicketPrinter
+from kiosd.queue.commands import IssueTicket, ReportPaper
+from kiosd.queue.events import Record, TicketIssued
+from kiosd.queue.interface import Queue, Snapshot
+from kiosd.queue.model import PrintState, TicketState
+from kiosd.queue.settings import QueueSettings
+from kiosd.stations.pace import changed_or
+from kiosd.stations.slip import ticket_slip
+from kiosd.supervisor import Health
+
+log = logging.getLogger(__name__)
+
+PRINT_WITHIN_S = 30.0  # how long a visitor waits for paper before the number on the board has to do
+NOT_READY = frozenset({"paper_out", "cover_open", "offline"})  # the printer is there and says why it cannot: no need to open it again
+NOT_READY_S = 2.0
+LAMP = "ready"
+LAMP_CHECK_S = 5.0  # hours change by time alone, which is no event
+REFUSED_BLINK_S = 2.0
+PRIORITY = "_priority"  # a button named A_priority gives a priority ticket of service A
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A slip that is owed. ``until``: seconds since boot after which nobody waits for it; ``copy``: an original may exist."""
+
+    ticket: str
+    number: str
+    service: str
+    priority: bool
+    ahead: int
+    issued_at: datetime
+    synced: bool
+    until: float
+    copy: bool = False
+
+
+class TicketMachine:
+    """One ticket machine: a button panel and a printer that each come and go."""
+
+    def __init__(self, queue: Queue, clock: Clock, settings: QueueSettings, printer: str) -> None:
+        self._queue, self._clock, self._settings, self._printer = queue, clock, settings, printer
+        self._jobs: deque[Job] = deque()
+        self._more = asyncio.Event()
+        self._refused = asyncio.Event()
+
+    async def use_buttons(self, panel: ButtonPanel, health: Health) -> None:
+        """Each press asks for a ticket; the lamp says whether the machine gives any."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._presses(panel, health))
+            tasks.create_task(self._lamp(panel))
+
+    async def _presses(self, panel: ButtonPanel, health: Health) -> None:
+        async for press in panel.presses():
+            if isinstance(press, Fault):
+                await health.fault(press)
+            else:
+                await self._press(press.button, press.at)
+
+    async def _press(self, button: str, at: float) -> None:
+        age = round(max(0.0, self._clock.now().monotonic - at), 3)
+        priority = button.endswith(PRIORITY)
+        ask = IssueTicket(service=button.removesuffix(PRIORITY), priority=priority, place=f"button/{button}", age_s=age)
+        reply = await self._queue.execute(ask)
+        if not reply.done:
+            log.info("button %s: %s", button, reply.message)
+            self._refused.set()
+
+    async def _lamp(self, panel: ButtonPanel) -> None:
+        while True:
+            is_open = (await self._queue.snapshot()).open
+            await panel.lamp(LAMP, LampState.ON if is_open else LampState.OFF)
+            if await changed_or(self._clock, self._refused, LAMP_CHECK_S):
+                self._refused.clear()
+                await panel.lamp(LAMP, LampState.BLINK)
+                await self._clock.sleep(REFUSED_BLINK_S)
+
+    async def run(self) -> None:
+        """Gather the slips that are owed, for ever; give up those that nobody waits for any more."""
+        snapshot = await self._queue.snapshot()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._give_up())
+            self._owe_again(snapshot)
+            async for record in self._queue.events(snapshot.sequence):
+                if isinstance(record.event, TicketIssued) and record.event.slip:
+                    self._owe(self._job(record, record.event))
+
+    def _owe(self, job: Job) -> None:
+        self._jobs.append(job)
+        self._more.set()
+
+    def _job(self, record: Record, event: TicketIssued) -> Job:
+        until = self._clock.now().monotonic + PRINT_WITHIN_S
+        at, synced = record.moment.time, record.moment.synced
+        return Job(event.ticket, event.number, event.service, event.priority, event.ahead, at, synced, until)
+
+    def _owe_again(self, snapshot: Snapshot) -> None:
+        """What a daemon before us owed: it may have come out, so it comes as a copy, and only if the visitor may still be here."""
+        now = self._clock.now()
+        for view in snapshot.tickets:
+            if view.paper is PrintState.QUEUED and view.state is TicketState.WAITING:
+                left = PRINT_WITHIN_S - (now.time - view.issued_at).total_seconds()
+                until = now.monotonic + left
+                copy = Job(view.ticket, view.number, view.service, view.priority, view.ahead, view.issued_at, now.synced, until, copy=True)
+                self._owe(copy)
+
+    async def use_printer(self, printer: TicketPrinter, health: Health) -> None:
+        """Print what is owed, oldest first, and report what became of it."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch(printer, health))
+            while True:
+                await self._print_next(printer)
+
+    async def _watch(self, printer: TicketPrinter, health: Health) -> None:
+        async for fault in printer.watch():
+            await health.fault(fault)
+
+    async def _print_next(self, printer: TicketPrinter) -> None:
+        while not self._jobs:
+            self._more.clear()
+            await self._more.wait()
+        job = self._jobs.popleft()
+        try:
+            outcome = await printer.print_slip(self._slip(job, printer.columns))
+        except DeviceError as exc:
+            self._jobs.appendleft(job)
+            self._more.set()
+            if exc.code not in NOT_READY:
+                raise
+            await self._clock.sleep(NOT_READY_S)
+            return
+        except BaseException:
+            await self._report(job, "uncertain", "printing was interrupted")
+            raise
+        await self._report(job, "printed" if outcome is Outcome.PRINTED else "uncertain", "")
+
+    async def _report(self, job: Job, outcome: str, detail: str) -> None:
+        report = {"ticket": job.ticket, "outcome": outcome, "device": self._printer, "detail": detail, "reprint": job.copy}
+        await self._queue.execute(ReportPaper.model_validate(report))
+
+    def _slip(self, job: Job, columns: int):  # type: ignore[no-untyped-def]
+        site = self._settings.site
+        return ticket_slip(job, site, columns)  # type: ignore[call-arg, arg-type]
+
+    async def _give_up(self) -> None:
+        while True:
+            if not self._jobs:
+                self._more.clear()
+                await self._more.wait()
+            await self._clock.sleep(max(0.1, self._jobs[0].until - self._clock.now().monotonic) if self._jobs else 0.1)
+            now = self._clock.now().monotonic
+            while self._jobs and self._jobs[0].until <= now:
+                job = self._jobs.popleft()
+                await self._report(job, "failed", "no printer could print it in time")
