@@ -66,8 +66,10 @@ def _exit_status(exc: BaseException) -> int:
         wanted = [one for one in exc.exceptions if isinstance(one, KiosdError | BaseExceptionGroup)]
         exc = (wanted or list(exc.exceptions))[0]
     if isinstance(exc, ConfigError | JournalError):
-        log.critical("%s", exc)
-        notify(f"STATUS={exc}")
+        lines = str(exc).splitlines()
+        for line in lines:
+            log.critical("%s", line)
+        notify(f"STATUS={lines[0]}")
         return exc.exit_status
     raise exc
 

@@ -21,7 +21,7 @@ def attribute(counter: Counter, ticket: Ticket | None, score: int, pressed: date
     """What the press ``score`` at ``pressed`` means. ``ticket`` is the counter's ``rateable`` visit, if it has one."""
     if _locked(counter, score, pressed, rules):
         return ev.RatingIgnored(counter=counter.number, score=score, pressed_at=pressed, reason="lock_out")
-    if ticket is None or not in_window(ticket, pressed, rules):
+    if ticket is None or not _in_window(ticket, pressed, rules):
         return ev.RatingUnattributed(counter=counter.number, score=score, pressed_at=pressed)
     about = {"ticket": ticket.uid, "number": ticket.number, "service": ticket.service}
     if ticket.rating is None:
@@ -51,7 +51,12 @@ def _locked(counter: Counter, score: int, pressed: datetime, rules: RuleSettings
     return abs(pressed - counter.pressed_at) < timedelta(seconds=rules.rating_lockout_s)
 
 
-def in_window(ticket: Ticket, pressed: datetime, rules: RuleSettings) -> bool:
-    """Whether ``pressed`` is in (end, end + window] of the visit."""
+def window_open(ticket: Ticket, now: datetime, rules: RuleSettings) -> bool:
+    """Whether a press after ``now`` may still count for the visit; true from the very moment it ended."""
+    end = ticket.ended_at
+    return end is not None and end <= now < end + timedelta(seconds=rules.rating_window_s)
+
+
+def _in_window(ticket: Ticket, pressed: datetime, rules: RuleSettings) -> bool:
     end = ticket.ended_at
     return end is not None and end < pressed <= end + timedelta(seconds=rules.rating_window_s)

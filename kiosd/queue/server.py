@@ -20,6 +20,7 @@ from kiosd.queue.commands import COMMANDS, Command, parse
 from kiosd.queue.events import Record
 from kiosd.queue.interface import Queue, Reply
 from kiosd.queue.wire import ALIVE_S, ERRORS, AskEvents, Streamed, view
+from kiosd.redact import redact
 
 log = logging.getLogger(__name__)
 AT_ONCE = 256  # commands and snapshots being answered
@@ -87,7 +88,7 @@ class _Server:
     async def _execute(self, message: Message) -> Reply:
         name = message.topic.partition("/")[2]
         if name not in COMMANDS:
-            return _logged(message, _error("unknown_command", f"{ERRORS['unknown_command']}: {name[:32]}"))
+            return _logged(message, _error("unknown_command", f"{ERRORS['unknown_command']}: {redact(name[:32])}"))
         try:
             command = _command(name, message.payload)
         except _Malformed as exc:
@@ -219,7 +220,7 @@ def _where(exc: ValueError) -> str:
     if not isinstance(exc, ValidationError):
         return str(exc)
     first = exc.errors(include_input=False, include_url=False)[0]
-    return f"{'.'.join(str(part) for part in first['loc'])[:64]}: {first['msg'][:200]}"
+    return redact(f"{'.'.join(str(part) for part in first['loc'])[:64]}: {first['msg'][:200]}")  # an unknown key is content too
 
 
 def _error(code: str, message: str) -> Reply:
@@ -227,5 +228,5 @@ def _error(code: str, message: str) -> Reply:
 
 
 def _logged(message: Message, reply: Reply) -> Reply:
-    log.warning("%s is refused: %s (%s)", message.topic[:64], reply.message, reply.code)
+    log.warning("%s is refused: %s (%s)", redact(message.topic[:64]), reply.message, reply.code)
     return reply

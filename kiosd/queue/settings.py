@@ -130,13 +130,14 @@ class RuleSettings(Section):
 
 
 class SiteSettings(Section):
-    """Who and where. ``office``, ``address`` and ``complaints`` are printed on tickets."""
+    """Who and where. ``office``, ``address`` and ``complaints`` are printed on tickets, ``card`` is what the visitor shows."""
 
     id: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,8}$")]
     name: Line
     office: Line | None = None
     address: Line | None = None
     complaints: Line | None = None
+    card: Line = "SIAPkerja-ID"
     timezone: Literal["Asia/Jakarta", "Asia/Pontianak", "Asia/Makassar", "Asia/Jayapura", "UTC"] = "Asia/Jakarta"
     type: Literal[1, 2, 3, 4]
     language: Language = "id"

@@ -7,7 +7,7 @@ from kiosd.queue import hours, texts
 from kiosd.queue.book import Book
 from kiosd.queue.interface import CounterView, DeviceView, ServiceView, Snapshot, TicketView
 from kiosd.queue.model import FINAL, CounterState, DeviceHealth, PrintState, Ticket, TicketState
-from kiosd.queue.ratings import in_window
+from kiosd.queue.ratings import window_open
 from kiosd.queue.settings import QueueSettings
 
 _OWED = {PrintState.QUEUED, PrintState.FAILED}
@@ -65,7 +65,7 @@ def _counter(book: Book, settings: QueueSettings, number: int, now: datetime) ->
         service=ticket.service if ticket else "",
         calls=ticket.calls if ticket else 0,
         since=_since(ticket, counter.state),
-        rateable=ended.number if ended and ended.rating is None and in_window(ended, now, settings.rules) else "",
+        rateable=ended.number if ended and ended.rating is None and window_open(ended, now, settings.rules) else "",
     )
 
 

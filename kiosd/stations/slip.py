@@ -66,7 +66,7 @@ def ticket_slip(
     rule = Text("-" * columns)
     facts = {"ahead": ticket.ahead, "calls": max_calls, "card": card, "complaints": site.complaints}
     hints = ("absent", "card", "complaints") if site.complaints else ("absent", "card")
-    lines = (
+    lines: tuple[Text | Qr, ...] = (
         *_name(site.name, columns, bold=True),
         *(line for part in (site.office, site.address) if part for line in _name(part, columns)),
         rule,

@@ -9,14 +9,13 @@ import asyncio
 import logging
 from collections import deque
 from dataclasses import dataclass
-from datetime import datetime
 
 from kiosd.clock import Clock
 from kiosd.errors import DeviceError
-from kiosd.ports import ButtonPanel, Fault, LampState, Outcome, TicketPrinter
+from kiosd.ports import ButtonPanel, Fault, LampState, Outcome, Slip, TicketPrinter
 from kiosd.queue.commands import IssueTicket, ReportPaper
 from kiosd.queue.events import Record, TicketIssued
-from kiosd.queue.interface import Queue, Snapshot
+from kiosd.queue.interface import Queue, Snapshot, TicketView
 from kiosd.queue.model import PrintState, TicketState
 from kiosd.queue.settings import QueueSettings
 from kiosd.stations.pace import changed_or
@@ -38,12 +37,7 @@ PRIORITY = "_priority"  # a button named A_priority gives a priority ticket of s
 class Job:
     """A slip that is owed. ``until``: seconds since boot after which nobody waits for it; ``copy``: an original may exist."""
 
-    ticket: str
-    number: str
-    service: str
-    priority: bool
-    ahead: int
-    issued_at: datetime
+    view: TicketView
     synced: bool
     until: float
     copy: bool = False
@@ -104,9 +98,11 @@ class TicketMachine:
         self._more.set()
 
     def _job(self, record: Record, event: TicketIssued) -> Job:
-        until = self._clock.now().monotonic + PRINT_WITHIN_S
-        at, synced = record.moment.time, record.moment.synced
-        return Job(event.ticket, event.number, event.service, event.priority, event.ahead, at, synced, until)
+        view = TicketView(
+            ticket=event.ticket, number=event.number, service=event.service, state=TicketState.WAITING, issued_at=record.moment.time,
+            priority=event.priority, counter=None, paper=PrintState.QUEUED, ahead=event.ahead,
+        )  # fmt: skip
+        return Job(view, record.moment.synced, self._clock.now().monotonic + PRINT_WITHIN_S)
 
     def _owe_again(self, snapshot: Snapshot) -> None:
         """What a daemon before us owed: it may have come out, so it comes as a copy, and only if the visitor may still be here."""
@@ -114,9 +110,7 @@ class TicketMachine:
         for view in snapshot.tickets:
             if view.paper is PrintState.QUEUED and view.state is TicketState.WAITING:
                 left = PRINT_WITHIN_S - (now.time - view.issued_at).total_seconds()
-                until = now.monotonic + left
-                copy = Job(view.ticket, view.number, view.service, view.priority, view.ahead, view.issued_at, now.synced, until, copy=True)
-                self._owe(copy)
+                self._owe(Job(view, now.synced, now.monotonic + left, copy=True))
 
     async def use_printer(self, printer: TicketPrinter, health: Health) -> None:
         """Print what is owed, oldest first, and report what became of it."""
@@ -149,12 +143,15 @@ class TicketMachine:
         await self._report(job, "printed" if outcome is Outcome.PRINTED else "uncertain", "")
 
     async def _report(self, job: Job, outcome: str, detail: str) -> None:
-        report = {"ticket": job.ticket, "outcome": outcome, "device": self._printer, "detail": detail, "reprint": job.copy}
+        report = {"ticket": job.view.ticket, "outcome": outcome, "device": self._printer, "detail": detail, "reprint": job.copy}
         await self._queue.execute(ReportPaper.model_validate(report))
 
-    def _slip(self, job: Job, columns: int):  # type: ignore[no-untyped-def]
-        site = self._settings.site
-        return ticket_slip(job, site, columns)  # type: ignore[call-arg, arg-type]
+    def _slip(self, job: Job, columns: int) -> Slip:
+        site, service = self._settings.site, self._settings.services[job.view.service]
+        most = self._settings.rules.max_calls
+        return ticket_slip(
+            site, service.name, job.view, columns=columns, synced=job.synced, copy=job.copy, card=site.card, max_calls=most
+        )  # fmt: skip
 
     async def _give_up(self) -> None:
         while True:

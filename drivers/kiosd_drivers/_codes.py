@@ -1,0 +1,190 @@
+"""From bytes to scans, and from the thread that reads them to the station: shared by the scanner drivers.
+
+Rule 1  A code is 1 to 512 printable characters before CR, LF or CRLF; STX before it and ETX after it are not part of it.
+Rule 2  Whatever breaks a code (a control character, too many, silence in the middle) gives one ``BadScan``, and the rest of it is skipped.
+Rule 3  A code is personal: it is in no message and no log; only ``Scan`` carries it, and its ``repr`` hides it (domain section 9).
+"""
+
+import asyncio
+import logging
+import os
+import select
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import IntEnum
+from typing import Protocol
+
+from kiosd.ports import BadScan, Scan
+from kiosd.threads import Inbox, start_reader
+
+log = logging.getLogger(__name__)
+
+MAX_LENGTH = 512  # characters; domain section 9
+MAX_BYTES = 4 * MAX_LENGTH  # UTF-8 needs at most four bytes for a character
+STX, ETX = 0x02, 0x03
+TERMINATORS = b"\r\n"
+CONTROL = frozenset((*range(0x20), 0x7F)) - {ETX}  # an ETX is judged at the end of the code, where it is allowed
+END_S = 2.0  # a reader that was woken needs microseconds to end
+
+
+def boottime() -> float:
+    """Seconds since boot, as ``kiosd.ports`` wants them in ``at``."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Skip(IntEnum):
+    """How much of what follows belongs to a code that was already thrown away."""
+
+    NOTHING = 0
+    CODE = 1  # until its terminator or silence
+    UNTIL_SILENCE = 2  # bytes were lost, so that the next terminator may be of any code
+
+
+class Assembler:
+    """Bytes and times in, scans out; pure. However the bytes are split, the scans are the same.
+
+    Only ``tick`` measures silence: the reader calls it after it took everything there was, so that a thread that was kept
+    waiting (a busy machine) is not mistaken for a scanner that stopped in the middle of a code.
+    """
+
+    def __init__(self, idle_s: float) -> None:
+        self.idle_s = idle_s
+        self._code = bytearray()
+        self._skip = Skip.NOTHING
+        self._last = 0.0
+
+    @property
+    def busy(self) -> bool:
+        """Whether silence would mean something now: call ``tick`` within ``idle_s`` seconds."""
+        return bool(self._code) or self._skip is not Skip.NOTHING
+
+    def feed(self, data: bytes, at: float) -> list[Scan | BadScan]:
+        """What is complete, or spoiled, with ``data`` read at ``at`` (seconds since boot)."""
+        self._last = at
+        return [code for byte in data for code in self._take(byte, at)]
+
+    def tick(self, at: float) -> list[Scan | BadScan]:
+        """Throw half a code away after ``idle_s`` seconds of silence."""
+        if not self.busy or at - self._last < self.idle_s:
+            return []
+        half = bool(self._code)
+        self._reset()
+        return [BadScan("incomplete", at)] if half else []
+
+    def reject(self, reason: str, at: float, skip: Skip = Skip.CODE) -> list[Scan | BadScan]:
+        """Throw the code in hand away, and what follows of it; a code is rejected once."""
+        self._last = at
+        if self._skip >= skip:
+            return []
+        self._code.clear()
+        self._skip = skip
+        return [BadScan(reason, at)]
+
+    def _take(self, byte: int, at: float) -> list[Scan | BadScan]:
+        if byte in TERMINATORS:
+            return self._end(at)
+        if self._skip or (byte == STX and not self._code):
+            return []
+        if byte in CONTROL:
+            return self.reject("control", at)
+        self._code.append(byte)
+        return self.reject("length", at) if len(self._code) > MAX_BYTES else []
+
+    def _end(self, at: float) -> list[Scan | BadScan]:
+        if self._skip is Skip.UNTIL_SILENCE:
+            return []
+        raw = bytes(self._code).removesuffix(bytes([ETX]))  # a skipped code holds no bytes; an empty line is no code
+        self._reset()
+        if not raw:
+            return []
+        text = _text(raw)
+        if not text.isprintable():
+            return [BadScan("control", at)]
+        return [Scan(text, at) if len(text) <= MAX_LENGTH else BadScan("length", at)]
+
+    def _reset(self) -> None:
+        self._code.clear()
+        self._skip = Skip.NOTHING
+
+
+def _text(raw: bytes) -> str:
+    """``raw`` as characters: UTF-8, else Latin-1, the two encodings of QR codes; every byte string has exactly one reading."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+class Source(Protocol):
+    """An open scanner as its reader thread sees it; everything raises ``DeviceError`` only."""
+
+    @property
+    def codes(self) -> Assembler: ...
+    def fileno(self) -> int: ...
+    def take(self, at: float) -> list[Scan | BadScan]:
+        """All that is there now, without waiting."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class ScanReader:
+    """The ``Scanner`` port over an inbox."""
+
+    def __init__(self, inbox: Inbox[Scan | BadScan]) -> None:
+        self._inbox = inbox
+        self._told = 0
+
+    async def scans(self) -> AsyncIterator[Scan | BadScan]:
+        """Every code in order; where the inbox ran over, one ``BadScan("dropped")`` says so."""
+        async for code in self._inbox:
+            yield code
+            if self._inbox.dropped > self._told:
+                self._told = self._inbox.dropped
+                yield BadScan("dropped", code.at)
+
+
+@asynccontextmanager
+async def reading(name: str, source: Source) -> AsyncIterator[ScanReader]:
+    """Read ``source`` in a thread of its own for the length of a ``with`` block; the thread closes it.
+
+    Closing belongs to the reader: an fd closed under a poll is an fd that may already be somebody else's. The block ends when the
+    device is closed, because a replugged device gets another name while the old one is still open (hardware section 3b).
+    """
+    inbox: Inbox[Scan | BadScan] = Inbox()
+    ended: Inbox[None] = Inbox()
+    wake = os.eventfd(0)
+
+    def work() -> None:
+        try:
+            _read(source, wake, inbox)
+        finally:
+            source.close()
+            ended.put_from_thread(None)
+
+    start_reader(f"read {name}", work, inbox)
+    try:
+        yield ScanReader(inbox)
+    finally:
+        os.eventfd_write(wake, 1)
+        try:
+            async with asyncio.timeout(END_S):
+                await ended.get()
+            os.close(wake)
+        except TimeoutError:  # a kernel call does not return: leave the thread behind with its device and its wake fd
+            log.warning("%s: the reader did not end in %g s", name, END_S)
+
+
+def _read(source: Source, wake: int, inbox: Inbox[Scan | BadScan]) -> None:
+    poll = select.poll()
+    poll.register(wake, select.POLLIN)
+    poll.register(source.fileno(), select.POLLIN)
+    while True:
+        ready = {fd for fd, _ in poll.poll(source.codes.idle_s * 1000 if source.codes.busy else None)}
+        if wake in ready:
+            return
+        at = boottime()
+        found = source.take(at) if ready else []
+        for code in (*found, *source.codes.tick(at)):
+            inbox.put_from_thread(code)

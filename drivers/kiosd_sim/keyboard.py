@@ -1,0 +1,191 @@
+"""Simulated keyboards as the evdev library shows them, for machines whose kernel has no uinput.
+
+``SimKeyboards`` stands in for the library: its ``list_devices`` and ``open_device`` go where ``evdev.list_devices`` and
+``evdev.InputDevice`` are. A device is a file, for its name only; each open one reads a pipe of its own; grabbing and unplugging
+behave as in the kernel.
+"""
+
+import errno
+import os
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+EVENT = struct.Struct("llHHi")  # struct input_event on 64-bit Linux: seconds, microseconds, type, code, value
+EV_SYN, EV_KEY, EV_MSC = 0, 1, 4
+SYN_REPORT, SYN_DROPPED, MSC_SCAN = 0, 3, 4
+UP, DOWN, REPEAT = 0, 1, 2
+KEY_TAB, KEY_ENTER, KEY_LEFTSHIFT = 15, 28, 42
+TYPING_KEYS = tuple(range(1, 84))  # what every keyboard has, Esc to keypad dot
+
+_LAYOUT = {  # a US keyboard row by row: first key code, keys, keys with Shift
+    2: ("1234567890-=", "!@#$%^&*()_+"),
+    16: ("qwertyuiop[]", "QWERTYUIOP{}"),
+    30: ("asdfghjkl;'`", 'ASDFGHJKL:"~'),
+    43: ("\\zxcvbnm,./", "|ZXCVBNM<>?"),
+    57: (" ", ""),
+}
+KEYS = {char: (first + index, shift) for first, rows in _LAYOUT.items() for shift, row in enumerate(rows) for index, char in enumerate(row)}
+"""Character -> key code and whether Shift is held."""
+
+
+class Event(NamedTuple):
+    """One input event, named as the library names it."""
+
+    sec: int
+    usec: int
+    type: int
+    code: int
+    value: int
+
+
+class Info(NamedTuple):
+    bustype: int
+    vendor: int
+    product: int
+    version: int
+
+
+class SimInputDevice:
+    """What the library's ``InputDevice`` offers of one open keyboard."""
+
+    def __init__(self, keyboard: "SimKeyboard", fd: int) -> None:
+        self.fd = fd
+        self.path = str(keyboard.path)
+        self.name, self.phys, self.uniq, self.info = keyboard.name, keyboard.phys, keyboard.uniq, keyboard.info
+        self._keyboard = keyboard
+
+    def capabilities(self) -> dict[int, list[int]]:
+        return {EV_SYN: [0], EV_KEY: list(self._keyboard.keys)}
+
+    def read(self) -> Iterator[Event]:
+        """Everything that waits; ``BlockingIOError`` when nothing does, ENODEV when the keyboard is gone."""
+        data = os.read(self.fd, 64 * EVENT.size)
+        if not data:
+            raise OSError(errno.ENODEV, "No such device")
+        return (Event(*values) for values in EVENT.iter_unpack(data))
+
+    def grab(self) -> None:
+        self._keyboard.grab(self)
+
+    def ungrab(self) -> None:
+        self._keyboard.ungrab(self)
+
+    def close(self) -> None:
+        if self.fd >= 0:
+            self._keyboard.forget(self)
+            os.close(self.fd)
+            self.fd = -1
+
+
+@dataclass(eq=False)
+class SimKeyboard:
+    """One keyboard. Its device may be opened, grabbed and closed from any thread; keys are pressed by its owner."""
+
+    path: Path
+    name: str = "Sim Scanner"
+    phys: str = "usb-sim-1/input0"
+    uniq: str = ""
+    info: Info = Info(3, 0x1234, 0xABCD, 0x0111)
+    keys: tuple[int, ...] = TYPING_KEYS
+    holder: SimInputDevice | None = field(default=None, init=False)
+    _open: dict[SimInputDevice, int] = field(default_factory=dict, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self._open)
+
+    def plug(self) -> None:
+        self.path.touch()
+
+    def unplug(self) -> None:
+        """Pull the plug: open devices get a hang-up, and then ENODEV."""
+        self.path.unlink(missing_ok=True)
+        with self._lock:
+            for fd in self._open.values():
+                os.close(fd)
+            self._open.clear()
+            self.holder = None
+
+    def open(self) -> SimInputDevice:
+        if not self.path.exists():
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(self.path))
+        read, write = os.pipe()
+        os.set_blocking(read, False)
+        device = SimInputDevice(self, read)
+        with self._lock:
+            self._open[device] = write
+        return device
+
+    def grab(self, device: SimInputDevice) -> None:
+        with self._lock:
+            if device not in self._open:
+                raise OSError(errno.ENODEV, "No such device")
+            if self.holder is not None:
+                raise OSError(errno.EBUSY, "Device or resource busy")
+            self.holder = device
+
+    def ungrab(self, device: SimInputDevice) -> None:
+        with self._lock:
+            if self.holder is not device:
+                raise OSError(errno.EINVAL, "Invalid argument")
+            self.holder = None
+
+    def forget(self, device: SimInputDevice) -> None:
+        with self._lock:
+            if device in self._open:
+                os.close(self._open.pop(device))
+            if self.holder is device:
+                self.holder = None
+
+    def emit(self, *events: tuple[int, int, int]) -> None:
+        """Send (type, code, value) events to whoever has it grabbed, else to all who have it open."""
+        seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+        data = b"".join(EVENT.pack(seconds, nanoseconds // 1000, *event) for event in events)
+        with self._lock:
+            for device, fd in self._open.items():
+                if self.holder in {None, device}:
+                    os.write(fd, data)
+
+    def key(self, code: int, value: int) -> None:
+        """One key down, up or repeated, as a USB keyboard reports it: scan code, key, end of report."""
+        self.emit((EV_MSC, MSC_SCAN, 0x70000 + code), (EV_KEY, code, value), (EV_SYN, SYN_REPORT, 0))
+
+    def tap(self, code: int, shift: bool = False) -> None:
+        """Press and release a key."""
+        if shift:
+            self.key(KEY_LEFTSHIFT, DOWN)
+        self.key(code, DOWN)
+        self.key(code, UP)
+        if shift:
+            self.key(KEY_LEFTSHIFT, UP)
+
+    def type(self, text: str, end: int | None = KEY_ENTER) -> None:
+        """Type ``text`` and the key that ends it."""
+        for char in text:
+            code, shift = KEYS[char]
+            self.tap(code, bool(shift))
+        if end is not None:
+            self.tap(end)
+
+    def overrun(self) -> None:
+        """Tell the reader that the kernel lost events."""
+        self.emit((EV_SYN, SYN_DROPPED, 0))
+
+
+class SimKeyboards:
+    """All keyboards of the machine, in place of the library's functions."""
+
+    def __init__(self, *keyboards: SimKeyboard) -> None:
+        self._keyboards = {str(keyboard.path): keyboard for keyboard in keyboards}
+
+    def list_devices(self) -> list[str]:
+        return [path for path in self._keyboards if Path(path).exists()]
+
+    def open_device(self, path: str) -> SimInputDevice:
+        return self._keyboards[path].open()

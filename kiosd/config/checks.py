@@ -1,0 +1,182 @@
+"""What the sections of a configuration owe each other: services and kiosk type, counters, devices, pins, ports.
+
+A part that is wrong by itself is None here and is passed over, so that no second error follows from the first.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kiosd import registry
+from kiosd.config.model import CallBoardSettings, CounterSettings, DeviceSettings, TicketMachineSettings
+from kiosd.config.problems import Loc, Problems, did_you_mean, where
+from kiosd.ports import ButtonPanel, CallDisplay, Scanner, TicketPrinter
+from kiosd.queue.settings import ServiceSettings, SiteSettings
+
+PRESETS = {1: "ABCDEFG", 2: "ABCDE", 3: "FG", 4: "FG"}
+"""Services of each kiosk type (domain section 1). Type 4 has one of its two or both."""
+CHOICE = 4
+
+PORT_WORDS: dict[type, str] = {
+    ButtonPanel: "buttons",
+    Scanner: "a scanner",
+    TicketPrinter: "a ticket printer",
+    CallDisplay: "a call display",
+}
+RATING_BUTTONS = ("1", "2", "3", "4")
+KEY_FUNCTIONS = ("next", "recall", "start", "absent", "finish", "open", "close", "pause", "advance", "repeat")
+"""What the keys at a counter can do; ``advance`` and ``repeat`` do what comes next in the counter's state."""
+LAMPS = {"ticket": ("ready",), "rating": ("rate",), "keys": ()}
+"""The lamps that are lit at each place that has buttons."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A configuration while it is checked: what was read, None where a part is wrong or, for the two optional ones, absent."""
+
+    site: SiteSettings | None
+    services: dict[str, ServiceSettings | None]
+    counters: dict[str, CounterSettings | None]
+    ticket_machine: TicketMachineSettings | None
+    call_board: CallBoardSettings | None
+    devices: dict[str, DeviceSettings | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A place in the file that names a device: ``role`` is what its buttons are for."""
+
+    loc: Loc
+    device: str
+    port: type
+    role: str = ""
+
+
+def check_together(draft: Draft, problems: Problems) -> None:
+    """Note everything in which the sections of ``draft`` disagree."""
+    _check_type(draft, problems)
+    _check_counters(draft, problems)
+    uses = list(_uses(draft))
+    for use in uses:
+        _check_use(draft, use, problems)
+    _check_places(draft, uses, problems)
+    _check_shared(draft, problems)
+
+
+def _check_type(draft: Draft, problems: Problems) -> None:
+    if draft.site is None:
+        return
+    kind, given = draft.site.type, set(draft.services)
+    preset = PRESETS[kind]
+    for letter in sorted(given - set(preset)):
+        problems.add(("services", letter), f"kiosk type {kind} has no service {letter}; it has {', '.join(preset)}: remove this section")
+    if kind == CHOICE and not given:
+        problems.add(("services",), f"kiosk type {kind} has service F, G or both: add [services.F] or [services.G]")
+    elif kind != CHOICE:
+        for letter in sorted(set(preset) - given):
+            problems.add(("services", letter), f"missing; kiosk type {kind} has {', '.join(preset)}: add this section")
+
+
+def _check_counters(draft: Draft, problems: Problems) -> None:
+    served: set[str] = set()
+    for number, counter in draft.counters.items():
+        for index, letter in enumerate(counter.services if counter is not None else ()):
+            served.add(letter)
+            if letter not in draft.services:
+                known = ", ".join(sorted(draft.services)) or "none"
+                problems.add(("counters", number, "services", index), f"found '{letter}'; allowed: a service of this kiosk: {known}")
+    if problems.inside("counters"):
+        return  # whoever serves the rest may be behind that error
+    for letter, service in draft.services.items():
+        if service is not None and service.enabled and letter not in served:
+            problems.add(("services", letter), f"no counter serves it: add '{letter}' to a counter's services, or set enabled = false")
+
+
+def _uses(draft: Draft) -> Iterator[Use]:
+    if (machine := draft.ticket_machine) is not None:
+        yield from _use(("ticket_machine", "buttons"), machine.buttons, ButtonPanel, "ticket")
+        yield from _use(("ticket_machine", "printer"), machine.printer, TicketPrinter)
+    for index, device in enumerate(draft.call_board.displays if draft.call_board is not None else ()):
+        yield Use(("call_board", "displays", index), device, CallDisplay)
+    for number, counter in draft.counters.items():
+        if counter is not None:
+            yield from _use(("counters", number, "keys"), counter.keys, ButtonPanel, "keys")
+            yield from _use(("counters", number, "scanner"), counter.scanner, Scanner)
+            yield from _use(("counters", number, "rating"), counter.rating, ButtonPanel, "rating")
+            yield from _use(("counters", number, "display"), counter.display, CallDisplay)
+
+
+def _use(loc: Loc, device: str | None, port: type, role: str = "") -> Iterator[Use]:
+    if device is not None:
+        yield Use(loc, device, port, role)
+
+
+def _check_use(draft: Draft, use: Use, problems: Problems) -> None:
+    if use.device not in draft.devices:
+        problems.add(use.loc, f"found '{use.device}'; there is no [devices.{use.device}]" + did_you_mean(use.device, draft.devices))
+        return
+    device = draft.devices[use.device]
+    if device is None:
+        return
+    port = registry.find(device.driver).port
+    if port is not use.port:
+        is_a, needed = (PORT_WORDS.get(each, each.__name__) for each in (port, use.port))
+        problems.add(use.loc, f"found '{use.device}', which is {is_a} (driver {device.driver}); allowed: {needed}")
+        return
+    if use.role:
+        _check_panel(draft, use, device, problems)
+
+
+def _check_panel(draft: Draft, use: Use, device: DeviceSettings, problems: Problems) -> None:
+    """The names of a panel's buttons and lamps say what they do, so they depend on the place that uses it."""
+    buttons = {
+        "ticket": [name for letter in sorted(draft.services) for name in (letter, f"{letter}_priority")],
+        "rating": list(RATING_BUTTONS),
+        "keys": list(KEY_FUNCTIONS),
+    }
+    for kind, allowed in (("buttons", buttons[use.role]), ("lamps", LAMPS[use.role])):
+        for name in sorted(_names(device, kind) - set(allowed)):
+            problems.add(("devices", use.device, kind, name), f"unknown name for {where(use.loc)}" + did_you_mean(name, allowed))
+    given = _names(device, "buttons")
+    missing = sorted(set(RATING_BUTTONS) - given) if use.role == "rating" and given else []
+    if missing:
+        loc = ("devices", use.device, "buttons")
+        problems.add(loc, f"{', '.join(missing)} missing; {where(use.loc)} needs all of {', '.join(RATING_BUTTONS)}")
+
+
+def _names(device: DeviceSettings, kind: str) -> set[str]:
+    """The names in the table ``kind`` of a driver that has one."""
+    table = getattr(device.config, kind, None)
+    return set(table) if isinstance(table, dict) else set()
+
+
+def _check_places(draft: Draft, uses: list[Use], problems: Problems) -> None:
+    """Each device has one place: two would take each other's presses and scans, or write over each other."""
+    first: dict[str, Use] = {}
+    for use in uses:
+        if (other := first.setdefault(use.device, use)) is not use:
+            problems.add(use.loc, f"found '{use.device}', which {where(other.loc)} uses already; a device has one place")
+    if problems.inside("counters", "ticket_machine", "call_board"):
+        return  # the place of a device may be behind that error
+    for name in sorted(draft.devices.keys() - first.keys()):
+        problems.add(("devices", name), "nothing uses it: name it in a counter, [ticket_machine] or [call_board], or remove this section")
+
+
+def _check_shared(draft: Draft, problems: Problems) -> None:
+    """No two devices, nor two buttons of one, are on the same pin or port."""
+    owners: dict[str, Loc] = {}
+    for name, device in draft.devices.items():
+        for what, loc in _claims(name, device):
+            if (owner := owners.setdefault(what, loc)) is not loc:
+                problems.add(loc, f"{what} is used by {where(owner)} already; allowed: one that is free")
+
+
+def _claims(name: str, device: DeviceSettings | None) -> Iterator[tuple[str, Loc]]:
+    """What a device has to itself, for the drivers that tell it by the usual names."""
+    config = None if device is None else device.config
+    for kind in ("buttons", "lamps"):
+        pins = getattr(config, kind, None)
+        for key, pin in pins.items() if isinstance(pins, dict) else ():
+            yield f"GPIO pin {pin}", ("devices", name, kind, key)
+    for kind in ("port", "match"):
+        if (value := getattr(config, kind, None)) is not None:
+            yield f"{kind} '{value}'", ("devices", name, kind)

@@ -1,0 +1,129 @@
+"""From a kiosd.toml to ``Settings``: read it, check every section, check the sections against each other."""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any, TypeVar
+
+from kiosd import registry
+from kiosd.config import document
+from kiosd.config.checks import Draft, check_together
+from kiosd.config.model import (
+    CallBoardSettings,
+    ClockSettings,
+    CounterSettings,
+    DeviceSettings,
+    LogSettings,
+    NodeSettings,
+    ScanSettings,
+    Settings,
+    TicketMachineSettings,
+)
+from kiosd.config.problems import Problems, did_you_mean, found, pattern_words
+from kiosd.errors import ConfigError
+from kiosd.mqtt.settings import MqttSettings
+from kiosd.ports import Driver
+from kiosd.queue.settings import HoursSettings, RuleSettings, Section, ServiceSettings, SiteSettings
+
+S = TypeVar("S", bound=Section)
+Document = dict[str, Any]
+
+NAMES = {"services": r"^[A-HJ-NP-Z]$", "counters": r"^[1-9][0-9]?$", "devices": r"^[a-z0-9][a-z0-9_-]{0,31}$", "mqtt": r"^central$"}
+"""Sections that hold sections, and the names that those may have."""
+PLAIN: dict[str, type[Section]] = {
+    "node": NodeSettings,
+    "clock": ClockSettings,
+    "hours": HoursSettings,
+    "rules": RuleSettings,
+    "scan": ScanSettings,
+    "log": LogSettings,
+}
+"""Sections that depend on no other; a key that the file leaves out has its default."""
+SECTIONS = ("site", *PLAIN, "ticket_machine", "call_board", *NAMES)
+
+
+def load(path: Path | str) -> Settings:
+    """The settings in the TOML file ``path``; ``ConfigError`` with one line for everything that is wrong with it."""
+    path = Path(path)
+    content = document.read(path)
+    tables = document.parse(path, content)
+    problems = Problems(str(path))
+    document.check_text(tables, problems)
+    parts = _sections(tables, problems)
+    problems.raise_if_any()
+    return Settings.model_validate(parts | {"hash": hashlib.sha256(content).hexdigest()[:16]})
+
+
+def _sections(tables: Document, problems: Problems) -> Document:
+    for name in sorted(tables.keys() - set(SECTIONS)):
+        problems.add((name,), "unknown section" + did_you_mean(name, SECTIONS))
+
+    def plain(model: type[S], name: str) -> S | None:
+        return problems.check(model, tables.get(name, {}), (name,))
+
+    draft = Draft(
+        site=plain(SiteSettings, "site"),
+        services=_group(ServiceSettings, "services", tables, problems),
+        counters=_group(CounterSettings, "counters", tables, problems),
+        ticket_machine=plain(TicketMachineSettings, "ticket_machine") if "ticket_machine" in tables else None,
+        call_board=plain(CallBoardSettings, "call_board") if "call_board" in tables else None,
+        devices={name: _device(name, raw, problems) for name, raw in _tables("devices", tables, problems).items()},
+    )
+    check_together(draft, problems)
+    return {
+        **{name: plain(model, name) for name, model in PLAIN.items()},
+        "site": draft.site,
+        "services": draft.services,
+        "counters": {int(number): counter for number, counter in draft.counters.items()},
+        "ticket_machine": draft.ticket_machine,
+        "call_board": draft.call_board,
+        "mqtt": _group(MqttSettings, "mqtt", tables, problems),
+        "devices": draft.devices,
+    }
+
+
+def _tables(group: str, tables: Document, problems: Problems) -> Document:
+    """The sections in ``[group]`` whose names are allowed."""
+    raw = tables.get(group, {})
+    if not isinstance(raw, dict):
+        problems.add((group,), f"found {found(raw)}; allowed: sections [{group}.NAME]")
+        return {}
+    for name in raw:
+        if not re.fullmatch(NAMES[group], name):
+            problems.add((group, name), _wrong_name(group))
+    return {name: table for name, table in raw.items() if re.fullmatch(NAMES[group], name)}
+
+
+def _wrong_name(group: str) -> str:
+    if group == "mqtt":
+        return "unknown uplink; this version of kiosd has one, [mqtt.central]"
+    return f"this name is not allowed; allowed: {pattern_words(NAMES[group])}"
+
+
+def _group(model: type[S], group: str, tables: Document, problems: Problems) -> dict[str, S | None]:
+    return {name: problems.check(model, raw, (group, name)) for name, raw in _tables(group, tables, problems).items()}
+
+
+def _device(name: str, raw: object, problems: Problems) -> DeviceSettings | None:
+    loc = ("devices", name)
+    if not isinstance(raw, dict):
+        problems.add(loc, f"found {found(raw)}; allowed: a section with driver = ... and what the driver needs")
+        return None
+    driver = _driver(raw.get("driver"), (*loc, "driver"), problems)
+    if driver is None:
+        return None
+    config = problems.check(driver.config, {key: value for key, value in raw.items() if key != "driver"}, loc)
+    return None if config is None else DeviceSettings(driver=raw["driver"], config=config)
+
+
+def _driver(name: object, loc: tuple[str, ...], problems: Problems) -> Driver[Any, Any] | None:
+    if name is None:
+        problems.add(loc, "missing; this key must be given; known: " + ", ".join(registry.names()))
+    elif not isinstance(name, str) or name not in registry.names():
+        problems.add(loc, f"found {found(name)}; there is no such driver" + did_you_mean(str(name), registry.names()))
+    else:
+        try:
+            return registry.find(name)
+        except (ImportError, AttributeError, ConfigError) as exc:
+            problems.add(loc, f"found {found(name)}; this driver cannot be loaded: {exc}")
+    return None

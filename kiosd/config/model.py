@@ -1,0 +1,115 @@
+"""Settings: what a kiosd.toml says, section by section. The queue's sections are in ``kiosd.queue.settings``."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+
+from kiosd.mqtt.settings import MqttSettings
+from kiosd.ports import DriverConfig
+from kiosd.queue.commands import DeviceId
+from kiosd.queue.settings import (
+    CounterQueueSettings,
+    HoursSettings,
+    QueueSettings,
+    RuleSettings,
+    Section,
+    ServiceSettings,
+    SiteSettings,
+)
+
+
+def _known_role(value: object) -> object:
+    if value == "satellite":
+        raise ValueError("a satellite comes with a later version of kiosd; this one runs every kiosk as its own hub")
+    return value
+
+
+class NodeSettings(Section):
+    """This board among those of its site. ``id`` is its part of MQTT topics."""
+
+    id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")] = "hub"
+    role: Annotated[Literal["hub"], BeforeValidator(_known_role)] = "hub"
+
+
+class ClockSettings(Section):
+    """``trust_rtc``: the board has a battery-backed clock, so its time is right without a network."""
+
+    trust_rtc: bool = False
+
+
+class CounterSettings(CounterQueueSettings):
+    """A counter: what it serves, and the devices on its desk; each may be missing (domain section 2)."""
+
+    keys: DeviceId | None = None
+    scanner: DeviceId | None = None
+    rating: DeviceId | None = None
+    display: DeviceId | None = None
+
+
+class TicketMachineSettings(Section):
+    """Where visitors take a number. Without buttons the receptionist gives numbers, without a printer they are shown and spoken."""
+
+    buttons: DeviceId | None = None
+    printer: DeviceId | None = None
+
+    @model_validator(mode="after")
+    def _has_something(self) -> "TicketMachineSettings":
+        if self.buttons is None and self.printer is None:
+            raise ValueError("give the machine buttons, a printer or both, or remove this section")
+        return self
+
+
+class CallBoardSettings(Section):
+    """The displays that show every call."""
+
+    displays: Annotated[tuple[DeviceId, ...], Field(min_length=1, strict=False)]
+
+
+def _absolute(value: str) -> str:
+    if value and not Path(value).is_absolute():
+        raise ValueError("the path must begin with /")
+    return value
+
+
+class ScanSettings(Section):
+    """``key_file``: the key of the tokens that stand for scanned codes (domain section 9); empty: one in the state directory."""
+
+    key_file: Annotated[str, AfterValidator(_absolute)] = ""
+
+
+class LogSettings(Section):
+    """What kiosd says of itself on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class DeviceSettings(Section):
+    """A device: the name of its driver, and what that driver wants to know."""
+
+    driver: str
+    config: DriverConfig
+
+
+class Settings(Section):
+    """A whole, checked configuration. ``hash``: the first 16 hexadecimal digits of the file's SHA-256."""
+
+    hash: str
+    site: SiteSettings
+    node: NodeSettings
+    clock: ClockSettings
+    hours: HoursSettings
+    rules: RuleSettings
+    services: dict[str, ServiceSettings]
+    counters: dict[int, CounterSettings]
+    ticket_machine: TicketMachineSettings | None
+    call_board: CallBoardSettings | None
+    scan: ScanSettings
+    mqtt: dict[str, MqttSettings]
+    devices: dict[str, DeviceSettings]
+    log: LogSettings
+
+    @property
+    def queue(self) -> QueueSettings:
+        """The queue's part."""
+        return QueueSettings(self.site, dict(self.services), dict(self.counters), self.hours, self.rules)

@@ -1,0 +1,66 @@
+"""The configuration of one broker: ``[mqtt.central]``, ``[mqtt.site]``."""
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, model_validator
+
+from kiosd.queue.settings import Section
+
+TopicLevels = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}(/[A-Za-z0-9_-]{1,32}){0,3}$")]
+"""One to four topic levels: nothing that MQTT reads as a wildcard, nothing that begins with ``$``."""
+ClientId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+Host = Annotated[
+    str, StringConstraints(pattern=r"^([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?$|^[0-9A-Fa-f:]{2,39}(%[A-Za-z0-9]+)?$", max_length=253)
+]
+"""A name or an address. A label of more than 63 characters would end paho's thread: it makes Python raise ``UnicodeError``."""
+ConfigPath = Annotated[Path, Field(strict=False)]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` is this machine: what goes there never crosses a wire."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class MqttSettings(Section):
+    """How to reach a broker, and how fast to speak to it.
+
+    ``ca_file`` turns TLS on and is the only authority that is trusted; ``cert_file`` and ``key_file`` are this node's own. The password
+    stands in a file of its own, never here. ``window`` is how many messages may be unacknowledged at once, ``pace_per_s`` how many events
+    a second a backlog is sent with: a broker drops what a slow subscriber cannot take (mqtt notes section 3.6).
+    """
+
+    host: Host
+    port: int = Field(default=1883, ge=1, le=65_535)
+    username: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    password_file: ConfigPath | None = None
+    prefix: TopicLevels = "kiosd"
+    client_id: ClientId | None = None
+    keepalive_s: int = Field(default=20, ge=1, le=600)
+    window: int = Field(default=20, ge=1, le=100)
+    pace_per_s: int = Field(default=200, ge=1, le=10_000)
+    ca_file: ConfigPath | None = None
+    cert_file: ConfigPath | None = None
+    key_file: ConfigPath | None = None
+    insecure: bool = False
+
+    @property
+    def tls(self) -> bool:
+        """Whether the connection is encrypted."""
+        return self.ca_file is not None
+
+    @model_validator(mode="after")
+    def _protected(self) -> "MqttSettings":
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file belong together")
+        if self.cert_file is not None and not self.tls:
+            raise ValueError("a client certificate needs TLS: give ca_file")
+        if self.password_file is not None and self.username is None:
+            raise ValueError("password_file needs a username")
+        if not (self.tls or self.insecure or is_loopback(self.host)):
+            raise ValueError(f"{self.host} is another machine: give ca_file for TLS, or insecure = true to send in clear")
+        return self

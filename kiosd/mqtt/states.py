@@ -1,0 +1,91 @@
+"""What the node is like now: the retained messages ``status``, ``info``, ``queue``, ``counter/<n>`` and ``device/<id>/status``.
+
+Rule 1  Within one ``boot`` a ``rev`` only rises, also over restarts of the daemon: it counts milliseconds since boot. A consumer refuses
+        a lower ``rev`` of the same ``boot``, so an old retained message can never replace a newer one.
+Rule 2  A state is sent when its body changed; ``rev``, ``as_of_sequence`` and ``time`` are not part of the body.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from kiosd.clock import Clock
+from kiosd.links.base import Message
+from kiosd.mqtt.envelope import compact, utc_text
+from kiosd.mqtt.topics import Topics
+from kiosd.queue.commands import COMMANDS
+from kiosd.queue.events import EVENTS
+from kiosd.queue.interface import Snapshot
+
+Presence = Literal["online", "offline", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Who publishes: where its topics are, which program with which configuration."""
+
+    topics: Topics
+    version: str
+    config_hash: str
+
+
+def status_message(node: Node, clock: Clock, state: Presence, conn: int) -> Message:
+    """``status``. ``conn`` tells one connection's will from the next one's birth; in ``lost`` ``since`` is when the will was made."""
+    now = clock.now()
+    body = {"state": state, "boot": now.boot, "conn": conn, "since": utc_text(now.time), "version": node.version}
+    return node.topics.message("status", compact(body))
+
+
+def info_message(node: Node, snapshot: Snapshot) -> Message:
+    """``info``: what a consumer needs to know of this node before its first event."""
+    body = {
+        "version": node.version,
+        "contract": 1,
+        "stream": snapshot.stream,
+        "config_hash": node.config_hash,
+        "clock": snapshot.clock,
+        "services": [{"service": view.service, "name": view.name, "enabled": view.enabled} for view in snapshot.services],
+        "counters": [{"counter": view.counter, "services": view.services} for view in snapshot.counters],
+        "devices": sorted(view.device for view in snapshot.devices),
+        "commands": sorted(COMMANDS),
+        "events": sorted(EVENTS),
+    }
+    return node.topics.message("info", compact(body))
+
+
+def _bodies(snapshot: Snapshot) -> Iterator[tuple[str, object, dict[str, object]]]:
+    """Row, key and body of each state, the queue first."""
+    services = [view.model_dump(mode="json", exclude={"name"}) for view in snapshot.services]
+    queue = {"stream": snapshot.stream, "date": snapshot.date, "clock": snapshot.clock, "open": snapshot.open, "message": snapshot.message}
+    yield "queue", "", queue | {"opens_at": snapshot.opens_at, "services": services}
+    for counter in snapshot.counters:
+        yield "counter", counter.counter, counter.model_dump(mode="json")
+    for device in snapshot.devices:
+        yield "device", device.device, device.model_dump(mode="json", exclude={"rev"})
+
+
+@dataclass
+class States:
+    """Makes the messages of those states that changed since they were last taken. ``forget`` makes all of them due again."""
+
+    node: Node
+    clock: Clock
+    _rev: int = 0
+    _known: dict[str, Mapping[str, object]] = field(default_factory=dict)
+
+    def forget(self) -> None:
+        """Whatever the other side had is in doubt: a broker that restarted may have lost its retained messages."""
+        self._known.clear()
+
+    def changed(self, snapshot: Snapshot) -> list[Message]:
+        """One message per state whose body differs from what was taken before, newest ``rev``."""
+        now = self.clock.now()
+        self._rev = max(self._rev + 1, int(now.monotonic * 1000))
+        header = {"rev": self._rev, "boot": now.boot, "as_of_sequence": snapshot.sequence, "time": utc_text(snapshot.time)}
+        messages = []
+        for row, key, body in _bodies(snapshot):
+            topic = self.node.topics.path(row, key)
+            if self._known.get(topic) != body:
+                self._known[topic] = body
+                messages.append(self.node.topics.message(row, compact(header | body), key))
+        return messages

@@ -1,0 +1,279 @@
+"""The link over a real mosquitto: what it says of itself, what it promises of a message, and what happens when the wire fails."""
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from kiosd.clock import SystemClock
+from kiosd.errors import ConfigError, Refused, Unavailable
+from kiosd.links.base import Message
+from kiosd.links.mqtt import MqttLink
+from kiosd.mqtt.settings import MqttSettings
+from kiosd.mqtt.states import Node, status_message
+from kiosd.mqtt.topics import Topics
+from support.broker import Broker, broker, free_port, proxy
+from support.mqtt_peer import CONTENT_TYPE, CORRELATION, EXPIRY, FORMAT, RESPONSE_TOPIC, USER, peer
+
+NODE = Node(Topics("kiosd", "CTH01", "hub"), "1.0", "abc")
+STATUS = "kiosd/1/cth01/hub/status"
+CLOCK = SystemClock()
+RETRY_S = (0.02, 0.05)
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Broker]:
+    with broker(tmp_path) as it:
+        yield it
+
+
+@asynccontextmanager
+async def open_link(port: int, **settings: int) -> AsyncIterator[MqttLink]:
+    presence = partial(status_message, NODE, CLOCK)
+    link = MqttLink(MqttSettings(host="127.0.0.1", port=port, **settings), "kiosd-cth01-hub", CLOCK, presence, RETRY_S)
+    async with link:
+        yield link
+
+
+async def connected(link: MqttLink) -> int:
+    async with asyncio.timeout(5):
+        return await link.connected()
+
+
+async def lost(link: MqttLink, conn: int, deadline: float = 5) -> str:
+    async with asyncio.timeout(deadline):
+        return await link.lost(conn)
+
+
+async def test_everything_a_message_has_arrives(mosquitto: Broker) -> None:
+    with peer(mosquitto.port, "peer", "t/#") as other:
+        async with open_link(mosquitto.port) as link:
+            await connected(link)
+            pairs = (("type", "x"), ("sequence", "1"))
+            await link.publish(Message("t/1", b"{}", False, 1, 60, "back/here", b"\x00\x01", "application/json", pairs))
+            await other.until(lambda: other.messages)
+    message = other.messages[0]
+    assert (message.topic, message.payload, message.qos, message.retain) == ("t/1", b"{}", 1, False)
+    assert message.properties == {
+        FORMAT: 1,
+        EXPIRY: 60,
+        CONTENT_TYPE: "application/json",
+        RESPONSE_TOPIC: "back/here",
+        CORRELATION: b"\x00\x01",
+        USER: list(pairs),
+    }
+
+
+async def test_publish_tells_whether_anybody_listens(mosquitto: Broker) -> None:
+    async with open_link(mosquitto.port) as link:
+        await connected(link)
+        with pytest.raises(Refused, match="nobody_listens"):
+            await link.publish(Message("nowhere", b"x"))
+
+
+async def test_publish_tells_what_the_broker_forbids(tmp_path: Path) -> None:
+    with broker(tmp_path, acl="topic readwrite allowed/#\n") as it:
+        async with open_link(it.port) as link:
+            await connected(link)
+            with pytest.raises(Refused, match="not_authorized"):
+                await link.publish(Message("forbidden", b"x"))
+            assert link.alive
+
+
+async def test_a_message_over_the_brokers_limit_never_leaves(tmp_path: Path) -> None:
+    with broker(tmp_path, "max_packet_size 1000") as it, peer(it.port, "peer", "t") as other:
+        async with open_link(it.port) as link:
+            await connected(link)
+            with pytest.raises(Refused, match="too_large"):
+                await link.publish(Message("t", b"x" * 1000))
+            await link.publish(Message("t", b"x" * 800))
+            assert [len(message.payload) for message in other.messages] == [800]
+
+
+async def test_without_a_connection_publish_says_so_at_once() -> None:
+    async with open_link(free_port()) as link:
+        with pytest.raises(Unavailable):
+            await link.publish(Message("t", b"x"))
+
+
+async def test_the_reason_for_no_connection_is_in_words() -> None:
+    async with open_link(free_port()) as link, asyncio.timeout(5):
+        while "refused" not in link.reason.lower():
+            await asyncio.sleep(0.01)
+
+
+async def test_a_broker_that_wants_a_password_is_named_as_the_reason(tmp_path: Path) -> None:
+    with broker(tmp_path, "allow_anonymous false") as it:
+        async with open_link(it.port) as link, asyncio.timeout(5):
+            while "Not authorized" not in link.reason:
+                await asyncio.sleep(0.01)
+
+
+async def test_a_missing_password_file_is_a_configuration_error(tmp_path: Path) -> None:
+    settings = MqttSettings(host="127.0.0.1", username="kiosd", password_file=tmp_path / "absent")
+    with pytest.raises(ConfigError, match="absent"):
+        async with MqttLink(settings, "x", CLOCK):
+            pass
+
+
+async def test_messages_keep_their_order_however_many_are_given_at_once(mosquitto: Broker) -> None:
+    with peer(mosquitto.port, "peer", "t") as other:
+        async with open_link(mosquitto.port, window=5) as link:
+            await connected(link)
+            await asyncio.gather(*(link.send(Message("t", b"%d" % n)) for n in range(300)))
+        await other.until(lambda: len(other.messages) == 300)
+    assert [int(message.payload) for message in other.messages] == list(range(300))
+
+
+async def test_a_clean_end_says_offline_and_sends_no_will(mosquitto: Broker) -> None:
+    with peer(mosquitto.port, "peer", STATUS) as other:
+        async with open_link(mosquitto.port) as link:
+            conn = await connected(link)
+            await link.publish(status_message(NODE, CLOCK, "online", conn))
+        await other.until(lambda: len(other.messages) == 2)
+        assert [message.json["state"] for message in other.messages] == ["online", "offline"]
+        assert {message.json["conn"] for message in other.messages} == {conn}
+    assert not link.alive
+
+
+async def test_offline_stays_for_who_asks_later(mosquitto: Broker) -> None:
+    async with open_link(mosquitto.port) as link:
+        await connected(link)
+    with peer(mosquitto.port, "peer", STATUS) as other:
+        await other.until(lambda: other.messages)
+        assert other.messages[0].retain
+        assert other.messages[0].json["state"] == "offline"
+
+
+async def test_a_killed_kiosk_is_lost_by_its_will(mosquitto: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kiosd.links.mqtt.WILL_DELAY_S", 1)
+    async with proxy(mosquitto.port) as wire:
+        with peer(mosquitto.port, "peer", STATUS) as other:
+            async with open_link(wire.port) as link:
+                conn = await connected(link)
+                await link.publish(status_message(NODE, CLOCK, "online", conn))
+                wire.mode = "deny"
+                wire.cut()
+                await lost(link, conn)
+                await other.until(lambda: len(other.messages) == 2)
+    assert [(message.json["state"], message.json["conn"]) for message in other.messages] == [("online", conn), ("lost", conn)]
+
+
+async def test_a_short_drop_is_nobodys_business(mosquitto: Broker) -> None:
+    async with proxy(mosquitto.port) as wire:
+        with peer(mosquitto.port, "peer", STATUS) as other:
+            async with open_link(wire.port) as link:
+                first = await connected(link)
+                await link.publish(status_message(NODE, CLOCK, "online", first))
+                wire.cut()
+                await lost(link, first)
+                second = await connected(link)
+                await link.publish(status_message(NODE, CLOCK, "online", second))
+                await other.until(lambda: len(other.messages) >= 2)
+            assert second > first
+            assert other.messages[-1].json["conn"] == second
+
+
+async def test_a_cut_fails_what_is_not_acknowledged_and_does_not_send_it_again(mosquitto: Broker) -> None:
+    async with proxy(mosquitto.port) as wire:
+        with peer(mosquitto.port, "peer", "t") as other:
+            async with open_link(wire.port) as link:
+                conn = await connected(link)
+                wire.mode = "black_hole"
+                sent = [link.send(Message("t", b"%d" % n)) for n in range(50)]
+                wire.mode = "pass"
+                wire.cut()
+                results = await asyncio.gather(*sent, return_exceptions=True)
+                assert all(isinstance(result, Unavailable) for result in results if result is not None)
+                await lost(link, conn)
+                await connected(link)
+                await link.publish(Message("t", b"end"))
+                await other.until(lambda: other.messages and other.messages[-1].payload == b"end")
+            before_end = len(other.messages) - 1
+            assert before_end <= 20
+            assert len({message.payload for message in other.messages}) == len(other.messages)
+
+
+async def test_a_half_open_wire_is_noticed_by_keepalive(mosquitto: Broker) -> None:
+    async with proxy(mosquitto.port) as wire, open_link(wire.port, keepalive_s=1) as link:
+        conn = await connected(link)
+        wire.mode = "black_hole"
+        await lost(link, conn)
+        wire.mode = "pass"
+        wire.cut()
+        assert await connected(link) > conn
+
+
+async def test_a_broker_that_restarts_is_found_again_and_subscriptions_with_it(mosquitto: Broker) -> None:
+    async with open_link(mosquitto.port) as link, link.subscribe("in/+") as messages:
+        conn = await connected(link)
+        mosquitto.kill()
+        await lost(link, conn)
+        mosquitto.start()
+        await connected(link)
+        with peer(mosquitto.port) as other:
+            other.publish("in/1", b"hello")
+            async with asyncio.timeout(5):
+                assert (await anext(messages)).payload == b"hello"
+
+
+async def test_subscribed_messages_carry_where_to_answer_and_whether_they_were_retained(mosquitto: Broker) -> None:
+    with peer(mosquitto.port) as other:
+        other.publish("in/old", b"from before", retain=True)
+        other.wait(lambda: other.acks)
+        async with open_link(mosquitto.port) as link, link.subscribe("in/+") as messages:
+            await connected(link)
+            other.publish("in/new", b"x", retain=True, properties={RESPONSE_TOPIC: "back", CORRELATION: b"7", EXPIRY: 9})
+            async with asyncio.timeout(5):
+                message = await anext(messages)
+    assert (message.topic, message.retain, message.reply_to, message.correlation) == ("in/new", True, "back", b"7")
+    assert message.expiry_s is not None
+    assert message.expiry_s <= 9
+
+
+async def test_the_end_of_the_link_ends_its_subscriptions(mosquitto: Broker) -> None:
+    async with AsyncExitStack() as stack:
+        async with open_link(mosquitto.port) as link:
+            messages = await stack.enter_async_context(link.subscribe("in/+"))
+            await connected(link)
+        with pytest.raises(Unavailable):
+            await anext(messages)
+
+
+async def test_more_messages_than_can_be_taken_are_counted_in_the_log(mosquitto: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    async with open_link(mosquitto.port) as link, link.subscribe("in/+") as messages:
+        await connected(link)
+        with peer(mosquitto.port) as other:
+            for n in range(400):
+                other.publish("in/1", b"%d" % n, qos=0)
+            other.publish("in/1", b"last")
+            await other.until(lambda: other.acks)
+            async with asyncio.timeout(5):
+                while not caplog.messages or "were dropped" not in caplog.messages[-1]:
+                    await anext(messages)
+
+
+async def test_an_error_in_a_callback_does_not_end_pahos_thread(mosquitto: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_message: object) -> Message:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("kiosd.links.mqtt._incoming", broken)
+    async with open_link(mosquitto.port) as link, link.subscribe("in/+"):
+        await connected(link)
+        with peer(mosquitto.port, "peer", "out") as other:
+            other.publish("in/1", b"x")
+            await other.until(lambda: other.acks)
+            await link.publish(Message("out", b"still here"))
+        assert link.alive
+
+
+async def test_messages_to_the_link_come_by_mosquitto_pub_too(mosquitto: Broker) -> None:
+    async with open_link(mosquitto.port) as link, link.subscribe("in/+") as messages:
+        await connected(link)
+        subprocess.run(["mosquitto_pub", "-V", "5", "-p", str(mosquitto.port), "-t", "in/1", "-m", "hello"], check=True, timeout=5)  # noqa: ASYNC221 - short
+        async with asyncio.timeout(5):
+            assert (await anext(messages)).payload == b"hello"

@@ -1,0 +1,105 @@
+"""A ``Queue`` in memory for tests of what stands around the queue: records are put in by hand, answers are canned."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from kiosd.clock import Clock, Moment
+from kiosd.queue.commands import Command, ReportRefusal
+from kiosd.queue.events import CounterOpened, Event, Record, TicketCalled, TicketIssued
+from kiosd.queue.interface import CounterView, DeviceView, Queue, Reply, ServiceView, Snapshot
+from kiosd.queue.model import CounterState
+
+STREAM = "6f9619ff-8b86-d011-b42d-00c04fc964ff"
+
+
+def issued(n: int) -> TicketIssued:
+    """Ticket number ``n`` of service A was given."""
+    return TicketIssued(ticket=f"CTH01-20260701-A{n:03d}", number=f"A{n:03d}", service="A", date="2026-07-01", n=n)
+
+
+def called(n: int, counter: int = 1) -> TicketCalled:
+    """Ticket number ``n`` of service A was called."""
+    return TicketCalled(ticket=f"CTH01-20260701-A{n:03d}", number=f"A{n:03d}", service="A", counter=counter)
+
+
+def opened(counter: int = 1) -> CounterOpened:
+    """Counter ``counter`` was opened."""
+    return CounterOpened(counter=counter)
+
+
+class FakeQueue:
+    """``answer`` makes the reply to a command; the same id gets the same reply, as from a real queue. ``executed`` are the commands."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.records: list[Record] = []
+        self.executed: list[Command] = []
+        self.answer: Callable[[Command], Reply] = lambda command: Reply(id=command.id, status="done", sequence=len(self.records))
+        self.counter = CounterView(counter=1, state=CounterState.READY, services=("A",))
+        self.device = DeviceView(device="printer", state="ok", code="", detail="", since=clock.now().time, rev=1)
+        self.waiting = 0
+        self._clock = clock
+        self._answers: dict[str, Reply] = {}
+        self._changed = asyncio.Event()
+
+    def add(self, *events: Event, moment: Moment | None = None) -> None:
+        """These happened (at ``moment``)."""
+        for event in events:
+            self.records.append(Record(len(self.records) + 1, moment or self._clock.now(), event, "test"))
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    @property
+    def refusals(self) -> list[ReportRefusal]:
+        """What was recorded as never having become a command."""
+        return [command for command in self.executed if isinstance(command, ReportRefusal)]
+
+    async def execute(self, command: Command) -> Reply:
+        self.executed.append(command)
+        if command.id not in self._answers:
+            self._answers[command.id] = self.answer(command)
+        return self._answers[command.id]
+
+    async def events(self, since: int) -> AsyncIterator[Record]:
+        while True:
+            changed = self._changed
+            for record in self.records[since:]:
+                yield record
+                since = record.seq
+            if since >= len(self.records):
+                await changed.wait()
+
+    async def snapshot(self) -> Snapshot:
+        now = self._clock.now()
+        service = ServiceView(service="A", name="Pelatihan", short="A", enabled=True, waiting=self.waiting, issued=0, last_called="")
+        return Snapshot(
+            sequence=len(self.records),
+            stream=STREAM,
+            date="2026-07-01",
+            time=now.time,
+            clock="synced",
+            open=True,
+            message="",
+            opens_at=None,
+            services=(service,),
+            counters=(self.counter,),
+            tickets=(),
+            devices=(self.device,),
+        )
+
+
+def as_queue(fake: FakeQueue) -> Queue:
+    """``fake``, checked by the type checker to be a queue."""
+    return fake
+
+
+class MemoryCursors:
+    """Cursors that last as long as the object."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, int] = {}
+
+    def get(self, name: str) -> int:
+        return self.kept.get(name, 0)
+
+    def set(self, name: str, seq: int) -> None:
+        self.kept[name] = seq

@@ -1,0 +1,231 @@
+"""The serial scanner: the assembler by itself, and the driver over a pty."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from kiosd.errors import DeviceError
+from kiosd.ports import BadScan, Scan
+from kiosd.threads import Inbox
+from kiosd_drivers._codes import Assembler, ScanReader, Skip
+from kiosd_drivers.serial_scanner import DRIVER, Config
+from kiosd_sim.scanner import SimScanner
+from support.devices import brief, open_files, take
+
+
+def assembled(*chunks: bytes) -> list[str]:
+    assembler = Assembler(idle_s=1.0)
+    return [brief(code) for chunk in chunks for code in assembler.feed(chunk, 0.0)]
+
+
+@pytest.mark.parametrize("end", [b"\r", b"\n", b"\r\n"])
+def test_each_terminator_ends_a_code(end: bytes) -> None:
+    assert assembled(b"A1" + end + b"B2" + end) == ["A1", "B2"]
+
+
+def test_stx_and_etx_around_a_code_are_stripped() -> None:
+    assert assembled(b"\x02A1\x03\r\n\x02B2\x03\r") == ["A1", "B2"]
+
+
+@pytest.mark.parametrize(
+    "line", [b"A\x1bB", b"\x00", b"A\x03B", b"A\x02B", b"\x7f", b"A\tB", "A\x85B".encode(), b"\x9b1m", "A\u200bB".encode()]
+)
+def test_a_control_character_spoils_the_code_and_only_it(line: bytes) -> None:
+    assert assembled(line + b"\rB2\r") == ["!control", "B2"]
+
+
+@pytest.mark.parametrize("size", [513, 2048, 4096, 100_000])
+def test_a_code_that_is_too_long_is_one_bad_scan(size: int) -> None:
+    assert assembled(b"7" * size + b"\rB2\r") == ["!length", "B2"]
+
+
+def test_512_characters_are_a_code_however_many_bytes_they_take() -> None:
+    assert assembled(b"7" * 512 + b"\r") == ["7" * 512]
+    assert assembled("\u00e9".encode() * 512 + b"\r") == ["\u00e9" * 512]
+
+
+def test_bytes_that_are_no_utf8_are_read_as_latin1() -> None:
+    assert assembled(b"caf\xe9\r") == ["caf\u00e9"]
+
+
+def test_empty_lines_are_no_codes() -> None:
+    assert assembled(b"\r\n\r\n\x02\x03\r\n") == []
+
+
+def test_half_a_code_is_thrown_away_after_silence_and_not_before() -> None:
+    assembler = Assembler(idle_s=0.5)
+    assert assembler.feed(b"half", 10.0) == []
+    assert assembler.tick(10.4) == []
+    assert assembler.tick(10.5) == [BadScan("incomplete", 10.5)]
+    assert not assembler.busy
+    assert assembler.feed(b"whole\r", 11.0) == [Scan("whole", 11.0)]
+
+
+def test_a_reader_that_was_late_is_not_a_scanner_that_stopped() -> None:
+    assembler = Assembler(idle_s=0.5)
+    assert assembler.feed(b"12", 10.0) + assembler.feed(b"34\r", 19.0) == [Scan("1234", 19.0)]
+
+
+def test_the_rest_of_a_spoiled_code_ends_with_silence_without_a_second_report() -> None:
+    assembler = Assembler(idle_s=0.5)
+    assert [brief(code) for code in assembler.feed(b"ab\x1bcd", 1.0)] == ["!control"]
+    assert assembler.busy and assembler.tick(1.5) == []
+    assert [brief(code) for code in assembler.feed(b"whole\r", 2.0)] == ["whole"]
+
+
+def test_lost_bytes_spoil_every_code_until_silence() -> None:
+    assembler = Assembler(idle_s=0.5)
+    assert assembler.reject("dropped", 1.0, Skip.UNTIL_SILENCE) == [BadScan("dropped", 1.0)]
+    assert assembler.feed(b"tail\rnext\r", 1.1) == []
+    assert assembler.tick(1.6) == []
+    assert assembler.feed(b"whole\r", 2.0) == [Scan("whole", 2.0)]
+
+
+PIECE = st.one_of(
+    st.binary(max_size=12), st.text(max_size=6).map(str.encode), st.sampled_from([b"\r", b"\n", b"\r\n", b"\x02", b"\x03", b"7" * 600])
+)
+
+
+@given(pieces=st.lists(PIECE, max_size=12), cuts=st.lists(st.integers(0, 4000), max_size=8))
+def test_any_split_of_the_bytes_gives_the_same_scans(pieces: list[bytes], cuts: list[int]) -> None:
+    data = b"".join(pieces)
+    edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    split = assembled(*(data[a:b] for a, b in pairwise(edges)))
+    assert split == assembled(data)
+    assert all(0 < len(code) <= 512 and code.isprintable() for code in split)
+
+
+@given(codes=st.lists(st.from_regex(r"[!-~]([ -~]{0,20}[!-~])?", fullmatch=True), max_size=8), end=st.sampled_from(["\r", "\n", "\r\n"]))
+def test_printable_codes_come_back_as_they_were(codes: list[str], end: str) -> None:
+    assert assembled("".join(code + end for code in codes).encode()) == codes
+
+
+@pytest.fixture
+async def scanner(tmp_path: Path) -> AsyncIterator[SimScanner]:
+    scanner = SimScanner(tmp_path / "scanner")
+    with scanner.port.plugged():
+        yield scanner
+
+
+def config(sim: SimScanner, idle_s: float = 5.0) -> Config:
+    return Config(port=str(sim.port.link), idle_s=idle_s)
+
+
+async def test_scans_arrive_in_order(scanner: SimScanner) -> None:
+    async with DRIVER.open(config(scanner)) as near:
+        for number in range(20):
+            await scanner.send(f"CARD-{number}", "\r\n" if number % 2 else "\r")
+        assert await take(near, 20) == [f"CARD-{number}" for number in range(20)]
+
+
+async def test_a_scan_that_dribbles_in_is_whole(scanner: SimScanner) -> None:
+    async with DRIVER.open(config(scanner)) as near:
+        for char in "CARD-1":
+            await scanner.send(char, "")
+        await scanner.send("")
+        assert await take(near, 1) == ["CARD-1"]
+
+
+async def test_a_4_kb_scan_is_one_bad_scan_and_the_next_one_counts(scanner: SimScanner) -> None:
+    async with DRIVER.open(config(scanner)) as near:
+        await scanner.send("9" * 4096)
+        await scanner.send("CARD-1")
+        assert await take(near, 2) == ["!length", "CARD-1"]
+
+
+async def test_control_characters_are_refused(scanner: SimScanner) -> None:
+    async with DRIVER.open(config(scanner)) as near:
+        await scanner.send("CARD\x1b@")
+        await scanner.send("CARD-1")
+        assert await take(near, 2) == ["!control", "CARD-1"]
+
+
+async def test_half_a_code_is_reported_after_silence(scanner: SimScanner) -> None:
+    async with DRIVER.open(config(scanner, idle_s=0.05)) as near:
+        await scanner.send("CARD", "")
+        assert await take(near, 1) == ["!incomplete"]
+        await scanner.send("CARD-1")
+        assert await take(near, 1) == ["CARD-1"]
+
+
+async def test_codes_that_nobody_took_in_time_are_reported_once() -> None:
+    inbox: Inbox[Scan | BadScan] = Inbox(size=2)
+    for number in range(5):
+        inbox.put_from_thread(Scan(f"CARD-{number}", 1.0))
+    await asyncio.sleep(0)  # the loop runs what was handed over
+    assert await take(ScanReader(inbox), 3) == ["CARD-0", "!dropped", "CARD-1"]
+
+
+async def test_unplugging_is_an_absent_device_after_the_scans_before_it(scanner: SimScanner) -> None:
+    async with DRIVER.open(config(scanner)) as near:
+        await scanner.send("CARD-1")
+        assert await take(near, 1) == ["CARD-1"]
+        await scanner.send("HALF", "")
+        scanner.port.unplug()
+        with pytest.raises(DeviceError) as caught:
+            await take(near, 1)
+        assert caught.value.code == "absent"
+        assert "HALF" not in str(caught.value)
+
+
+async def test_a_replugged_scanner_opens_at_the_same_name(scanner: SimScanner) -> None:
+    for round_ in range(3):
+        async with DRIVER.open(config(scanner)) as near:
+            await scanner.send(f"CARD-{round_}")
+            assert await take(near, 1) == [f"CARD-{round_}"]
+            scanner.port.unplug()
+        scanner.port.plug()
+
+
+async def test_leaving_closes_the_port_and_lets_others_have_it(scanner: SimScanner) -> None:
+    before = open_files()
+    for _ in range(3):
+        async with DRIVER.open(config(scanner)):
+            pass
+    assert open_files() == before
+
+
+async def test_a_port_that_is_in_use_is_busy(scanner: SimScanner) -> None:
+    async with DRIVER.open(config(scanner)):
+        with pytest.raises(DeviceError) as caught:
+            async with DRIVER.open(config(scanner)):
+                pass
+    assert caught.value.code == "busy"
+
+
+async def test_a_port_that_is_not_there_is_absent(tmp_path: Path) -> None:
+    with pytest.raises(DeviceError) as caught:
+        async with DRIVER.open(Config(port=str(tmp_path / "none"))):
+            pass
+    assert caught.value.code == "absent"
+
+
+async def test_a_file_is_no_port(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DeviceError) as caught:
+        async with DRIVER.open(Config(port=str(tmp_path / "file"))):
+            pass
+    assert caught.value.code == "io"
+
+
+async def test_a_code_is_in_no_log(scanner: SimScanner, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with DRIVER.open(config(scanner)) as near:
+        await scanner.send("SECRET-CARD")
+        await scanner.send("SECRET\x1bCARD")
+        await take(near, 2)
+    assert "SECRET" not in caplog.text
+    assert "SECRET" not in repr(Scan("SECRET", 1.0))
+
+
+@pytest.mark.parametrize("wrong", [{"port": "ttyUSB0"}, {"port": "/dev/x", "baudrate": 1}, {"port": "/dev/x", "speed": 9600}, {}])
+def test_a_wrong_configuration_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Config.model_validate(wrong)
