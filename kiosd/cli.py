@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -94,6 +93,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _guarded(lambda: _do(args), following=getattr(args, "follow", False))
 
 
+class _Overview(argparse.RawDescriptionHelpFormatter):
+    """One line for each command: Python 3.11 forgets the indent of subcommands when it measures the column."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=20)
+        self._action_max_length = 18
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     exits = "\n".join(f"  {status:>3}  {meaning}" for status, meaning in EXITS)
@@ -101,7 +108,7 @@ def parser() -> argparse.ArgumentParser:
         prog="kiosd",
         description="Queue daemon of a public-service kiosk. 'kiosd COMMAND --help' shows an example of each command.",
         epilog=f"exit status:\n{exits}",
-        formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=20),
+        formatter_class=_Overview,
         allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"kiosd {__version__}")

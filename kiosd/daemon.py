@@ -102,6 +102,7 @@ async def _serve(settings: Settings, state: Path) -> None:
         await queue.execute(ReportStop())
         for task in core:
             task.cancel()
+    log.info("stopped in good order")
 
 
 async def _tick(queue: Queue, clock: Clock) -> None:

@@ -30,17 +30,17 @@ class Health:
     """One device's health: up, down, and the faults it lives with, by what they are about."""
 
     def __init__(self, device: str, report: Report) -> None:
-        self._device, self._report = device, report
+        self.device, self._report = device, report
         self._faults: dict[str, Fault] = {}
 
     async def up(self) -> None:
         """The device was opened."""
         self._faults = {}
-        await self._report(self._device, "ok", "", "")
+        await self._report(self.device, "ok", "", "")
 
     async def down(self, code: str, detail: str) -> None:
         """The device cannot be used."""
-        await self._report(self._device, "down", code, detail[:200])
+        await self._report(self.device, "down", code, detail[:200])
 
     async def fault(self, fault: Fault) -> None:
         """The device works, but a person should know; an empty code says that it is over."""
@@ -49,10 +49,10 @@ class Health:
             self._faults[fault.subject] = fault
         worst = next(iter(self._faults.values()), None)
         if worst is None:
-            await self._report(self._device, "ok", "", "")
+            await self._report(self.device, "ok", "", "")
         else:
             detail = "; ".join(one.detail for one in self._faults.values())
-            await self._report(self._device, "degraded", worst.code, detail[:200])
+            await self._report(self.device, "degraded", worst.code, detail[:200])
 
 
 async def supervise(
@@ -62,13 +62,14 @@ async def supervise(
     clock: Clock,
 ) -> None:
     """Open the device and ``use`` it, for ever. ``use`` ends by an error; whatever it is, the device is closed and opened again."""
-    wait = FIRST_WAIT_S
+    wait, said = FIRST_WAIT_S, ""
     while True:
         opened_at: float | None = None
         try:
             async with open_() as device:
-                opened_at = clock.now().monotonic
+                opened_at, said = clock.now().monotonic, ""
                 await health.up()
+                log.info("%s is up", health.device)
                 await use(device, health)
             code, detail = "ended", "the device ended by itself"
         except JournalError:
@@ -78,7 +79,8 @@ async def supervise(
         if opened_at is not None and clock.now().monotonic - opened_at >= GOOD_AFTER_S:
             wait = FIRST_WAIT_S
         await health.down(code, detail)
-        log.warning("device is down: %s; next try in %g s", detail, wait)
+        log.log(logging.DEBUG if detail == said else logging.WARNING, "%s is down: %s; next try in %g s", health.device, detail, wait)
+        said = detail
         await clock.sleep(wait)
         wait = min(wait * 2, LAST_WAIT_S)
 

@@ -93,8 +93,13 @@ def event_line(record: Record) -> str:
     event = record.event
     time = _local(record.moment.time, "%Y-%m-%d %H:%M:%S") + (" " if record.moment.synced else "?")
     shown = event.model_dump(mode="json", exclude=HIDDEN)
-    told = [f"{name}={value}" for name, value in shown.items() if value not in (None, "", False) and event.subject != f"{name}-{value}"]
+    told = [f"{name}={value}" for name, value in shown.items() if _tells(name, value, event.subject)]
     return clean(f"{time} {record.seq:>7} {event.type:<22} {event.subject:<12} {' '.join(told)}".rstrip())
+
+
+def _tells(name: str, value: object, subject: str) -> bool:
+    """Whether a field says more than nothing, no, unknown, or the subject once again."""
+    return value is not None and value is not False and value not in ("", "tidak_dicatat") and subject != f"{name}-{value}"
 
 
 def verified(found: dict[str, Any]) -> str:

@@ -69,6 +69,7 @@ class SimPrinter:
         self._outlet, self._columns, self._cutter, self._on_slip = outlet, columns, cutter, on_slip
         self._untaken: deque[PrintedSlip] = deque(maxlen=HISTORY)
         self._came_out = asyncio.Event()
+        self._begun = asyncio.Event()
         self._room = asyncio.Event()
         self._items: list[Item] = []
         self._power_on()
@@ -80,17 +81,13 @@ class SimPrinter:
         self._parser = Parser(self._columns)
         self._waiting: deque[Operation] = deque()
         self._items = []
+        self._begun.clear()
         self._room.set()
 
     @property
     def port(self) -> str:
         """Where the host finds it: a path, or ``tcp:HOST:PORT``."""
         return self._outlet.port
-
-    @property
-    def printing(self) -> bool:
-        """Whether a slip is half out."""
-        return bool(self._items)
 
     def set(self, **mood: Any) -> None:
         """Change the mood: ``set(paper="out")``, ``set(cover=True)``, ``set(silent=True)``, ``set(slow=200.0)``. Unknown words raise."""
@@ -103,6 +100,10 @@ class SimPrinter:
             self._came_out.clear()
             await self._came_out.wait()
         return self._untaken.popleft()
+
+    async def half_out(self) -> None:
+        """Wait until the beginning of a slip has come out."""
+        await self._begun.wait()
 
     async def plug(self) -> None:
         """Power and cable in: the same port is there again, and the printer is empty."""
@@ -151,6 +152,7 @@ class SimPrinter:
             self.strange.append(operation.data)
         elif not isinstance(operation, Cut):
             self._items.append(operation)
+            self._begun.set()
             if not self._cutter and isinstance(operation, Feed) and operation.dots >= TEAR_DOTS:
                 self._finish()
         elif self._cutter:
@@ -158,6 +160,7 @@ class SimPrinter:
 
     def _finish(self) -> None:
         slip, self._items = PrintedSlip(tuple(self._items), self._columns), []
+        self._begun.clear()
         self.slips.append(slip)
         self._untaken.append(slip)
         self._came_out.set()

@@ -6,7 +6,8 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from kiosd.links.base import Link
+from kiosd.errors import Refused, Unavailable
+from kiosd.links.base import Link, Message
 from kiosd.links.memory import memory_pair
 from kiosd.links.unix import connect_unix, serve_unix
 
@@ -48,3 +49,28 @@ async def unix_ends(directory: Path) -> AsyncIterator[Ends]:
 
 
 LINKS: dict[str, Callable[[Path], AbstractAsyncContextManager[Ends]]] = {"memory": memory_ends, "unix": unix_ends}
+
+
+async def exchange(sender: Link, receiver: Link, message: Message, pattern: str) -> Message:
+    async with asyncio.timeout(5), receiver.subscribe(pattern) as messages, asyncio.TaskGroup() as group:
+        group.create_task(until_heard(sender, message))
+        return await anext(messages)
+
+
+async def until_heard(sender: Link, message: Message) -> None:
+    """Publish; a subscription at the other side may still be on its way."""
+    while True:
+        try:
+            await sender.publish(message)
+        except Refused:
+            await asyncio.sleep(0)
+        else:
+            return
+
+
+async def unavailable(link: Link, message: Message) -> bool:
+    try:
+        await link.publish(message)
+    except Unavailable:
+        return True
+    return False

@@ -93,6 +93,14 @@ def _properties(given: dict[int, Any]) -> bytes:
     return _varint(len(out)) + out
 
 
+async def until(condition: Callable[[], Any], deadline: float = DEADLINE_S, found: Callable[[], object] = str) -> None:
+    """Return when ``condition()`` holds, while the event loop runs on; after ``deadline`` seconds fail and show ``found()``."""
+    end = time.monotonic() + deadline
+    while not condition():
+        assert time.monotonic() < end, f"not within {deadline:g} s; {found()}"
+        await asyncio.sleep(0.002)  # another thread changes what is asked about
+
+
 @dataclass
 class Peer:
     """One connection. ``messages`` holds what came, in order; QoS 1 is acknowledged at once. Reason codes of our PUBLISHes in ``acks``."""
@@ -116,7 +124,8 @@ class Peer:
         kind, answer = self._read()
         assert kind >> 4 == CONNACK
         assert answer[1] == 0, f"CONNACK {answer[1]:#x}"
-        threading.Thread(target=self._work, daemon=True).start()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
 
     def _send(self, kind: int, flags: int, body: bytes) -> None:
         self._socket.sendall(bytes([kind << 4 | flags]) + _varint(len(body)) + body)
@@ -161,10 +170,7 @@ class Peer:
 
     async def until(self, condition: Callable[[], Any], deadline: float = DEADLINE_S) -> None:
         """As ``wait``, while the event loop runs on."""
-        end = time.monotonic() + deadline
-        while not condition():
-            assert time.monotonic() < end, f"not within {deadline:g} s; messages: {self.messages[-5:]}"
-            await asyncio.sleep(0.002)
+        await until(condition, deadline, lambda: f"messages: {self.messages[-5:]}")
 
     def subscribe(self, *patterns: str) -> None:
         """Subscribe with QoS 1; returns when the broker has said yes, so after the retained messages were queued."""
@@ -189,6 +195,8 @@ class Peer:
         with suppress(OSError):
             self._send(DISCONNECT, 0, b"")
             self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join(DEADLINE_S)
+        self._file.close()
         self._socket.close()
 
 

@@ -1,13 +1,16 @@
-"""A ``ListQueue`` on a real control socket, in a thread with a loop of its own: what the CLI meets when a daemon runs."""
+"""The CLI and what it meets when a daemon runs: a ``ListQueue`` on a real control socket, in a thread with a loop of its own."""
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from kiosd.cli import main
 from kiosd.errors import JournalError
 from kiosd.links.unix import serve_unix
 from kiosd.queue.events import Event
@@ -72,3 +75,21 @@ def daemon(state: Path) -> Iterator[Daemon]:
     finally:
         running[0].stop()
         thread.join(5)
+
+
+@dataclass
+class Said:
+    status: int
+    out: str
+    err: str
+
+
+def sayer(capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """``kiosd`` as a function of its words."""
+
+    def kiosd(*words: str) -> Said:
+        status = main(words)
+        out, err = capsys.readouterr()
+        return Said(status, out, err)
+
+    return kiosd

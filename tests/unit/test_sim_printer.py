@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def test_bytes_become_operations() -> None:
 def test_it_does_not_matter_how_the_bytes_are_split(cuts: list[int]) -> None:
     parser = Parser()
     edges = [0, *sorted(cuts), len(TICKET)]
-    done = [operation for begin, end in zip(edges, edges[1:], strict=False) for operation in parser.feed(TICKET[begin:end])]
+    done = [operation for begin, end in pairwise(edges) for operation in parser.feed(TICKET[begin:end])]
     assert done == OPERATIONS
 
 
@@ -220,9 +221,9 @@ async def test_a_silent_printer_prints_and_says_nothing(printer: SimPrinter) -> 
 
 async def test_slips_are_handed_to_a_callback(tmp_path: Path) -> None:
     seen: list[str] = []
-    async with asyncio.timeout(5), sim_printer_pty(tmp_path / "p", on_slip=lambda slip: seen.append(slip.text)) as printer:
-        async with host_of(printer) as host:
-            await host.ask(b"hello\n\x1dV\x00\x1dr\x01")
+    far = sim_printer_pty(tmp_path / "p", on_slip=lambda slip: seen.append(slip.text))
+    async with asyncio.timeout(5), far as printer, host_of(printer) as host:
+        await host.ask(b"hello\n\x1dV\x00\x1dr\x01")
     assert seen == ["hello"]
 
 
