@@ -101,11 +101,12 @@ def events(args: argparse.Namespace) -> int:
 
 async def _events(args: argparse.Namespace, since: int | None) -> int:
     async with _queue(args.state) as queue:
+        snapshot = await queue.snapshot()
         if since is None:
-            since = max(0, (await queue.snapshot()).sequence - NEWEST) if args.follow else 0
+            since = max(0, snapshot.sequence - NEWEST) if args.follow else 0
         async with aclosing(queue.events(since, follow=args.follow)) as records:
             async for record in records:
-                line = view(record).model_dump_json() if args.json else tables.event_line(record)
+                line = view(record).model_dump_json() if args.json else tables.event_line(record, snapshot.zone)
                 print(line, flush=args.follow)
     return DONE
 

@@ -18,14 +18,13 @@ from kiosd.clock import Clock, SystemClock
 from kiosd.config import Settings, load
 from kiosd.errors import ConfigError, JournalError, KiosdError
 from kiosd.journal.audit import audit_beside
-from kiosd.journal.journal import Journal
 from kiosd.journal.place import lock, refuse_fleeting
 from kiosd.links.unix import serve_unix
 from kiosd.logs import setup
 from kiosd.notify import notify, watchdog_interval
 from kiosd.queue.commands import ReportDevice, ReportStart, ReportStop, Tick
 from kiosd.queue.interface import Queue
-from kiosd.queue.local import COMMIT_DEADLINE_S, LocalQueue, open_local
+from kiosd.queue.local import LocalQueue, open_local
 from kiosd.queue.server import serve_queue
 from kiosd.registry import find
 from kiosd.stations.call_board import CallBoard
@@ -34,7 +33,6 @@ from kiosd.stations.rating_panel import RatingPanel
 from kiosd.stations.scan_key import load_scan_key
 from kiosd.stations.ticket_machine import TicketMachine
 from kiosd.supervisor import Health, State, supervise
-from kiosd.threads import Lane
 
 log = logging.getLogger(__name__)
 
@@ -80,19 +78,21 @@ async def _serve(settings: Settings, state: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        queue, journal, journal_lane = await stack.enter_async_context(open_local(state, settings.queue, clock))
+        queue = await stack.enter_async_context(open_local(state, settings.queue, clock))
         control = await stack.enter_async_context(serve_unix(state / CONTROL_SOCKET))
         group = await stack.enter_async_context(asyncio.TaskGroup())
+        asked = asyncio.Event()
         core = [
             group.create_task(queue.run()),
-            group.create_task(serve_queue(queue, control, verify=partial(audit_beside, state))),
+            group.create_task(serve_queue(queue, control, partial(audit_beside, state), asked)),
             group.create_task(_tick(queue, clock)),
-            group.create_task(_flush(journal, journal_lane, clock)),
-            group.create_task(_watchdog(queue, journal_lane, clock)),
+            group.create_task(_flush(queue, clock)),
+            group.create_task(_watchdog(queue, clock)),
             group.create_task(_audit(queue, state)),
         ]
         await queue.execute(ReportStart(version=__version__, config_hash=settings.hash))
-        edge = group.create_task(_edge(settings, state, queue, journal, clock))
+        await asked.wait()
+        edge = group.create_task(_edge(settings, state, queue, clock))
         notify("READY=1", f"STATUS=site {settings.site.id}, {len(settings.devices)} devices")
         log.info("kiosd %s serves site %s from %s", __version__, settings.site.id, state)
         await stop.wait()
@@ -111,18 +111,18 @@ async def _tick(queue: Queue, clock: Clock) -> None:
         await clock.sleep(TICK_S)
 
 
-async def _flush(journal: Journal, journal_lane: Lane, clock: Clock) -> None:
+async def _flush(queue: LocalQueue, clock: Clock) -> None:
     while True:
         await clock.sleep(FLUSH_S)
-        await journal_lane.run(journal.flush, COMMIT_DEADLINE_S)
+        await queue.flush()
 
 
-async def _watchdog(queue: Queue, journal_lane: Lane, clock: Clock) -> None:
+async def _watchdog(queue: LocalQueue, clock: Clock) -> None:
     """Feed systemd's watchdog only after a round trip through the loop, the rules and the journal's lane."""
     interval = watchdog_interval()
     while interval is not None:
         await queue.execute(Tick())
-        await journal_lane.run(lambda: None, COMMIT_DEADLINE_S)
+        await queue.round_trip()
         notify("WATCHDOG=1")
         await clock.sleep(interval)
 
@@ -139,10 +139,10 @@ async def _audit(queue: Queue, state: Path) -> None:
         await queue.execute(ReportDevice(device="journal", state="ok"))
 
 
-async def _edge(settings: Settings, state: Path, queue: LocalQueue, journal: Journal, clock: Clock) -> None:
+async def _edge(settings: Settings, state: Path, queue: LocalQueue, clock: Clock) -> None:
     """Everything that touches the outside: stations with their devices, and uplinks."""
     async with asyncio.TaskGroup() as tasks:
-        for work in (*_stations(settings, state, queue, clock), *_uplinks(settings, queue, journal, clock)):
+        for work in (*_stations(settings, state, queue, clock), *_uplinks(settings, queue, clock)):
             tasks.create_task(work)
 
 
@@ -174,9 +174,21 @@ def _stations(settings: Settings, state: Path, queue: Queue, clock: Clock) -> li
     return work
 
 
-def _uplinks(settings: Settings, queue: LocalQueue, journal: Journal, clock: Clock) -> list[Coroutine[Any, Any, None]]:
+def _uplinks(settings: Settings, queue: LocalQueue, clock: Clock) -> list[Coroutine[Any, Any, None]]:
     if not settings.mqtt:
         return []
     from kiosd.mqtt.session import run_session
 
-    return [run_session(name, mqtt, settings, queue, journal, clock) for name, mqtt in settings.mqtt.items()]
+    return [
+        run_session(
+            name,
+            mqtt,
+            site=settings.site.id,
+            node=settings.node.id,
+            config_hash=settings.hash,
+            queue=queue,
+            cursors=queue.cursors,
+            clock=clock,
+        )
+        for name, mqtt in settings.mqtt.items()
+    ]

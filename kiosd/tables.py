@@ -1,13 +1,15 @@
 """What the CLI prints for a person: pure functions from what was answered to text."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from kiosd.logs import clean
 from kiosd.queue.events import Record
-from kiosd.queue.interface import CounterView, DeviceView, Reply, ServiceView, Snapshot
+from kiosd.queue.interface import Reply, ServiceView, Snapshot
+from kiosd.queue.settings import ZONE_SHORT
 
 if TYPE_CHECKING:
     from kiosd.config import Settings
@@ -39,9 +41,12 @@ def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -
     return f"{title}\n{tabulate(cells, heads, tablefmt='simple', disable_numparse=True)}" if cells else f"{title}: none"
 
 
-def _local(time: datetime | None, shape: str = "%H:%M:%S") -> str:
-    """``time`` in this machine's zone."""
-    return "" if time is None else time.astimezone().strftime(shape)
+DAY_TIME, TIME = "%Y-%m-%d %H:%M:%S", "%H:%M:%S"
+
+
+def _local(time: datetime | None, zone: str, shape: str) -> str:
+    """``time`` in the site's zone."""
+    return "" if time is None else time.astimezone(ZoneInfo(zone)).strftime(shape)
 
 
 def said(name: str, reply: Reply) -> str:
@@ -54,16 +59,17 @@ def said(name: str, reply: Reply) -> str:
 
 def status(snapshot: Snapshot) -> str:
     """The day: open or why not, lines, counters, devices."""
+    time = f"{_local(snapshot.time, snapshot.zone, TIME)} {ZONE_SHORT[snapshot.zone]}"
     head = [
-        f"Day {snapshot.date or '(none yet)'}, {_local(snapshot.time)}, event {snapshot.sequence}",
+        f"Day {snapshot.date or '(none yet)'}, {time}, event {snapshot.sequence}",
         _opening(snapshot),
         "Clock: synchronised" if snapshot.clock == "synced" else "Clock: NOT synchronised; the time and date may be wrong",
     ]
     parts = [
         "\n".join(head),
         _table("Services", ("service", "name", "waiting", "issued", "last called"), map(_service, snapshot.services)),
-        _table("Counters", ("counter", "state", "number", "calls", "since", "services"), map(_counter, snapshot.counters)),
-        _table("Devices", ("device", "state", "since", "why"), map(_device, snapshot.devices)),
+        _table("Counters", ("counter", "state", "number", "calls", "since", "services"), _counters(snapshot)),
+        _table("Devices", ("device", "state", "since", "why"), _devices(snapshot)),
     ]
     return "\n\n".join(parts)
 
@@ -79,19 +85,22 @@ def _service(view: ServiceView) -> Sequence[object]:
     return view.service, view.name + ("" if view.enabled else " (off)"), view.waiting, view.issued, view.last_called
 
 
-def _counter(view: CounterView) -> Sequence[object]:
-    return view.counter, view.state.value, view.number, view.calls or "", _local(view.since), " ".join(view.services)
+def _counters(snapshot: Snapshot) -> Iterator[Sequence[object]]:
+    for view in snapshot.counters:
+        since = _local(view.since, snapshot.zone, TIME)
+        yield view.counter, view.state.value, view.number, view.calls or "", since, " ".join(view.services)
 
 
-def _device(view: DeviceView) -> Sequence[object]:
-    why = f"{view.detail} ({view.code})" if view.detail and view.code else view.detail or view.code
-    return view.device, view.state, _local(view.since, "%Y-%m-%d %H:%M:%S"), why
+def _devices(snapshot: Snapshot) -> Iterator[Sequence[object]]:
+    for view in snapshot.devices:
+        why = f"{view.detail} ({view.code})" if view.detail and view.code else view.detail or view.code
+        yield view.device, view.state, _local(view.since, snapshot.zone, DAY_TIME), why
 
 
-def event_line(record: Record) -> str:
+def event_line(record: Record, zone: str) -> str:
     """``2026-07-01 08:05:01      12 ticket.called      D005       counter=4 call=1``; ``?`` after a time that is not trusted."""
     event = record.event
-    time = _local(record.moment.time, "%Y-%m-%d %H:%M:%S") + (" " if record.moment.synced else "?")
+    time = _local(record.moment.time, zone, DAY_TIME) + (" " if record.moment.synced else "?")
     shown = event.model_dump(mode="json", exclude=HIDDEN)
     told = [f"{name}={value}" for name, value in shown.items() if _tells(name, value, event.subject)]
     return clean(f"{time} {record.seq:>7} {event.type:<22} {event.subject:<12} {' '.join(told)}".rstrip())

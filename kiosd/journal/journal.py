@@ -5,14 +5,14 @@ Rule 1  One read-write connection, in one thread, the journal's lane. Nobody els
 Rule 2  WAL and synchronous=FULL: what ``append`` returned from survives a power cut, if the storage honours flush.
 Rule 3  A failed commit or fsync is fatal (``JournalError``) and never retried: after one the kernel may call lost pages clean.
 Rule 4  Every row carries the hash of the row before it, so a changed, lost or torn row is found, not believed.
-Rule 5  Cursors are written with the next commit or by ``flush``: they never cost an fsync of their own per event. A cursor that is
+Rule 5  Cursors are written with the next commit or by ``move``: they never cost an fsync of their own per event. A cursor that is
         behind after a crash means that something is sent twice, never that it is lost.
 """
 
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -37,6 +37,7 @@ _SETTINGS = (
     "PRAGMA cache_size = -1024",  # KiB: enough for today's rows
 )
 
+NO_CURSORS: Mapping[str, int] = {}
 Row = tuple[int, str, str, float, int, str, str, str, str | None, bytes]
 
 
@@ -88,14 +89,13 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         """Open or create the journal at ``path``; ``JournalError`` when it is damaged, newer than this program, or not writable."""
-        self._dirty: dict[str, int] = {}
         with _fatal(f"cannot open {path}"):
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             for setting in _SETTINGS:
                 self._db.execute(setting)
             self._migrate()
             self.stream: str = self._db.execute("SELECT id FROM stream").fetchone()[0]
-            self._cursors: dict[str, int] = dict(self._db.execute("SELECT name, seq FROM cursor"))
+            self.cursors: dict[str, int] = dict(self._db.execute("SELECT name, seq FROM cursor"))
             last = self._db.execute("SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1").fetchone()
         self.seq: int = last[0] if last else 0
         self._hash: bytes = last[1] if last else genesis(self.stream)
@@ -111,21 +111,26 @@ class Journal:
                 self._db.execute("INSERT INTO stream VALUES (?, ?)", (str(uuid4()), iso(datetime.now(UTC))))
             self._db.execute("COMMIT")
 
-    def append(self, entries: Sequence[Entry]) -> None:
-        """Make ``entries`` durable, all or none, with the cursors set since the last time. Their ``seq`` continues the journal's."""
+    def append(self, entries: Sequence[Entry], cursors: Mapping[str, int] = NO_CURSORS) -> None:
+        """Make ``entries`` durable, all or none, and ``cursors`` with them. Their ``seq`` continues the journal's."""
         rows = self._rows(entries)
         with _fatal("cannot write"):
-            if len(rows) == 1 and not self._dirty:
+            if len(rows) == 1 and not cursors:
                 self._db.execute(_INSERT, rows[0])
             else:
-                self._commit(rows)
+                self._commit(rows, cursors)
         self.seq, self._hash = rows[-1][0], rows[-1][-1]
 
-    def _commit(self, rows: Iterable[Row]) -> None:
+    def move(self, cursors: Mapping[str, int]) -> None:
+        """Make ``cursors`` durable now: how far each follower has come."""
+        if cursors:
+            with _fatal("cannot write cursors"):
+                self._commit((), cursors)
+
+    def _commit(self, rows: Iterable[Row], cursors: Mapping[str, int]) -> None:
         self._db.execute("BEGIN IMMEDIATE")
         self._db.executemany(_INSERT, rows)
-        dirty, self._dirty = self._dirty, {}
-        self._db.executemany("INSERT INTO cursor VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq", dirty.items())
+        self._db.executemany("INSERT INTO cursor VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq", cursors.items())
         self._db.execute("COMMIT")
 
     def _rows(self, entries: Sequence[Entry]) -> list[Row]:
@@ -169,24 +174,8 @@ class Journal:
         records = tuple(_record(row) for row in rows[days[-1] if days else 1 :])
         return Tail(records, {row[7]: row[8] for row in rows[1:] if row[8] is not None})
 
-    def get(self, name: str) -> int:
-        """How far the follower ``name`` has come; 0 when it never came."""
-        return self._cursors.get(name, 0)
-
-    def set(self, name: str, seq: int) -> None:
-        """Note how far ``name`` has come; durable with the next commit or ``flush``."""
-        if self._cursors.get(name) != seq:
-            self._cursors[name] = self._dirty[name] = seq
-
-    def flush(self) -> None:
-        """Make cursors durable now, if any moved."""
-        if self._dirty:
-            with _fatal("cannot write cursors"):
-                self._commit(())
-
     def close(self) -> None:
-        """Write cursors, fold the WAL into the file, close."""
-        self.flush()
+        """Fold the WAL into the file and close."""
         with _fatal("cannot close"):
             self._db.close()
 

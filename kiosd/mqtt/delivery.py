@@ -7,7 +7,9 @@ Rule 3  A refused event *holds* its family: back to ``done``, nothing of it is s
         other families go on.
 Rule 4  Any sign that somebody listens again (a probe or an older send that was accepted) ends all holds, and the pass goes back
         to the oldest event that is owed: who subscribes late to everything gets everything in order.
-Rule 5  A parcel of an earlier ``round`` of its family (sent before a hold or a lost connection) counts for nothing but rule 4.
+Rule 5  The first event of a family after a hold or a connect goes alone: while nobody listens one event is refused, not a window full,
+        and a subscriber that comes in that moment does not get the end of the window first.
+Rule 6  A parcel of an earlier ``round`` of its family (sent before a hold or a lost connection) counts for nothing but rule 4.
 """
 
 from collections import deque
@@ -32,11 +34,13 @@ class _Family:
     read: int
     round: int = 0
     held: Record | None = None
+    proven: bool = False
     under_way: deque[Parcel] = field(default_factory=deque)
 
     def back(self) -> None:
         self.round += 1
         self.read = self.done
+        self.proven = False
         self.under_way.clear()
 
     @property
@@ -80,6 +84,11 @@ class Delivery:
         mine = self._families[family(record.event.type)]
         return not self.moved and mine.held is None and record.seq > mine.read
 
+    def waits(self, record: Record) -> bool:
+        """Whether the pass must wait with it until something under way is settled (rule 5)."""
+        mine = self._families[family(record.event.type)]
+        return bool(mine.under_way) and not mine.proven
+
     def offer(self, record: Record) -> Parcel | None:
         """The next record of the pass: a parcel, to be sent at once, or None when it is not to be sent (now)."""
         wanted = self.wants(record)
@@ -102,7 +111,7 @@ class Delivery:
             if mine.held is not None:
                 self._release()
             return
-        parcel.accepted = True
+        parcel.accepted = mine.proven = True
         while mine.under_way and mine.under_way[0].accepted:
             mine.done = mine.under_way.popleft().record.seq
 
@@ -121,6 +130,7 @@ class Delivery:
         mine = self._families[family(record.event.type)]
         if mine.held is record:
             mine.done = mine.read = record.seq
+            mine.proven = True
             self._release()
 
     def _release(self) -> None:

@@ -161,7 +161,7 @@ class _Uplink:
         self._backlog_end = (await self._queue.snapshot()).sequence
         async with _following(self._queue, since) as records:
             async for record in records:
-                while self._under_way >= self._window:
+                while self._under_way >= self._window or self._delivery.waits(record):
                     self._room.clear()
                     await self._room.wait()
                 if self._delivery.wants(record):
@@ -169,6 +169,8 @@ class _Uplink:
                 parcel = self._delivery.offer(record)  # nothing may come between this and the sending
                 if parcel is not None:
                     self._send(parcel)
+                else:
+                    self._remember()
 
     async def _pace(self, record: Record) -> None:
         """A backlog goes out slowly: a broker drops what a subscriber cannot take. What happens now goes out now."""

@@ -86,6 +86,8 @@ class Snapshot(_View):
     sequence: int
     stream: str
     date: str
+    zone: str
+    """The site's time zone: what times mean to its people."""
     time: datetime
     clock: Literal["synced", "unsynced"]
     open: bool

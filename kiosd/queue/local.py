@@ -6,7 +6,7 @@ answers: what a reply says is on disk. While one commit runs the next batch gath
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -34,12 +34,35 @@ RECENT = 2048  # records kept in memory for followers that are up to date
 PAGE = 500  # records read at once for a follower that is behind
 
 
+class Cursors:
+    """How far each follower has come, by name. ``set`` costs nothing: it becomes durable with the next commit, or within seconds."""
+
+    def __init__(self, durable: Mapping[str, int]) -> None:
+        self._now = dict(durable)
+        self._moved: dict[str, int] = {}
+
+    def get(self, name: str) -> int:
+        """How far ``name`` has come; 0 when it never came."""
+        return self._now.get(name, 0)
+
+    def set(self, name: str, seq: int) -> None:
+        """Note how far ``name`` has come."""
+        if self._now.get(name) != seq:
+            self._now[name] = self._moved[name] = seq
+
+    def take(self) -> dict[str, int]:
+        """What moved since it was last taken, to be made durable."""
+        moved, self._moved = self._moved, {}
+        return moved
+
+
 class LocalQueue:
     """``Queue`` over a journal on this board. ``run`` must run for commands to be answered; a ``JournalError`` from it is fatal."""
 
     def __init__(self, journal: Journal, journal_lane: Lane, settings: QueueSettings, clock: Clock) -> None:
         self._journal, self._lane, self._settings, self._clock = journal, journal_lane, settings, clock
         self._anchor = clock.now()
+        self.cursors = Cursors(journal.cursors)
         self._book = Book()
         self._answers: dict[str, tuple[Moment | None, Reply]] = {}
         self._recent: deque[Record] = deque(maxlen=RECENT)
@@ -93,7 +116,7 @@ class LocalQueue:
             entries += made
             replies.append(reply)
         if entries:
-            await self._lane.run(partial(self._journal.append, entries), COMMIT_DEADLINE_S)
+            await self._lane.run(partial(self._journal.append, entries, self.cursors.take()), COMMIT_DEADLINE_S)
             self._book = book
             self._recent.extend(entry.record for entry in entries)
             self._announce()
@@ -171,6 +194,20 @@ class LocalQueue:
             return list(islice(self._recent, position + 1 - first, None))
         return await self._lane.run(partial(self._journal.read, position, PAGE), COMMIT_DEADLINE_S)
 
+    async def flush(self) -> None:
+        """Make the cursors durable that moved since the last commit."""
+        await self._lane.run(partial(self._journal.move, self.cursors.take()), COMMIT_DEADLINE_S)
+
+    async def round_trip(self) -> None:
+        """Return when the journal's lane has answered: for the watchdog."""
+        await self._lane.run(lambda: None, COMMIT_DEADLINE_S)
+
+    async def close(self) -> None:
+        """Write the cursors and close the journal; a lane that hangs is left behind, with the process."""
+        if not self._lane.hung:
+            await self.flush()
+            await self._lane.run(self._journal.close, COMMIT_DEADLINE_S)
+
     async def snapshot(self) -> Snapshot:
         """See ``Queue``."""
         now = steady(self._clock.now(), self._book.last, self._anchor)
@@ -178,15 +215,14 @@ class LocalQueue:
 
 
 @asynccontextmanager
-async def open_local(state: Path, settings: QueueSettings, clock: Clock) -> AsyncIterator[tuple[LocalQueue, Journal, Lane]]:
-    """The queue of the journal in ``state``, restored, with its journal and lane; closed on exit. ``run`` is the caller's to start."""
+async def open_local(state: Path, settings: QueueSettings, clock: Clock) -> AsyncIterator[LocalQueue]:
+    """The queue of the journal in ``state``, restored; closed on exit. ``run`` is the caller's to start."""
     async with lane("journal", JournalError) as journal_lane:
         journal = await journal_lane.run(partial(Journal, state / FILE), OPEN_DEADLINE_S)
         await journal_lane.run(partial(check_small, state / FILE), OPEN_DEADLINE_S)
         queue = LocalQueue(journal, journal_lane, settings, clock)
+        await queue.restore()
         try:
-            await queue.restore()
-            yield queue, journal, journal_lane
+            yield queue
         finally:
-            if not journal_lane.hung:
-                await journal_lane.run(journal.close, COMMIT_DEADLINE_S)
+            await queue.close()

@@ -25,6 +25,7 @@ def snapshot(book: Book, now: Moment, settings: QueueSettings, stream: str) -> S
         sequence=book.seq,
         stream=stream,
         date=book.date,
+        zone=settings.site.timezone,
         time=now.time,
         clock="synced" if now.synced else "unsynced",
         open=open_,

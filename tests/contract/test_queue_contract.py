@@ -31,7 +31,7 @@ class Case:
 
 @asynccontextmanager
 async def local(directory: Path) -> AsyncIterator[Case]:
-    async with open_local(directory, settings(), ManualClock(WEDNESDAY)) as (queue, _, _), asyncio.TaskGroup() as group:
+    async with open_local(directory, settings(), ManualClock(WEDNESDAY)) as queue, asyncio.TaskGroup() as group:
         running = group.create_task(queue.run())
         yield Case(queue)
         running.cancel()

@@ -32,7 +32,8 @@ def states() -> str:
 
 def topics() -> str:
     rows = [
-        (f"`{row.path}`", row.payload, row.qos, "yes" if row.retain else "no", f"{row.expiry_s} s" if row.expiry_s else "-") for row in TOPICS
+        (f"`{row.path}`", row.payload, row.qos, "yes" if row.retain else "no", f"{row.expiry_s} s" if row.expiry_s else "-")
+        for row in TOPICS
     ]
     return table(("topic under `kiosd/1/<site>/<node>/`", "payload", "QoS", "retained", "expiry"), rows)
 

@@ -16,6 +16,7 @@ from kiosd.queue import events as ev
 from kiosd.queue.interface import DeviceView, Reply, Snapshot
 from support.listqueue import TIME
 from support.served import Daemon, Said, daemon, sayer
+from support.site import JAKARTA
 
 TICKET: dict[str, Any] = {"ticket": "CTH01-20260701-D005", "number": "D005", "service": "D"}
 TOKEN = "0a1b2c3d-0a1b2c3d-0a1b2c3d-0a1b2c3d"  # noqa: S105 - what stands for a card
@@ -115,7 +116,7 @@ def test_status_says_why_not(say: Any, served: Daemon) -> None:
     out = say("status").out
     assert "Closed: Istirahat. Buka kembali pukul 13.00 WIB. (opens 2026-07-01 13:00)" in out
     assert "NOT synchronised" in out
-    assert "down" in out and "(paper_out)" in out and f"{since.astimezone():%H:%M:%S}" in out
+    assert "down" in out and "(paper_out)" in out and f"{since.astimezone(JAKARTA):%H:%M:%S}" in out
     assert "\x1b" not in out
 
 
@@ -132,7 +133,7 @@ def test_events_one_a_line_without_tokens(say: Any, served: Daemon) -> None:
         ev.CounterPaused(counter=4, reason="makan"),
         ev.DeviceWentDown(device="printer", code="absent", detail="no such\nfile"),
     )
-    local = f"{TIME.astimezone():%Y-%m-%d %H:%M:%S}"
+    local = f"{TIME.astimezone(JAKARTA):%Y-%m-%d %H:%M:%S}"
     assert say("events").out.splitlines() == [
         f"{local}        1 ticket.called          D005         counter=4 call=1",
         f"{local}        2 scan.read              D005         counter=4",
@@ -146,7 +147,7 @@ def test_events_one_a_line_without_tokens(say: Any, served: Daemon) -> None:
 def test_events_mark_a_time_that_is_not_trusted(say: Any, served: Daemon) -> None:
     served.queue.synced = False
     served.add(ev.CounterOpened(counter=1))
-    assert f"{TIME.astimezone():%H:%M:%S}? " in say("events").out
+    assert f"{TIME.astimezone(JAKARTA):%H:%M:%S}? " in say("events").out
 
 
 def test_every_event_has_a_line(say: Any, served: Daemon) -> None:

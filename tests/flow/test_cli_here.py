@@ -35,7 +35,7 @@ def test_where_the_daemon_is_looked_for(tmp_path: Path, monkeypatch: pytest.Monk
 
 def a_journal(state: Path) -> None:
     async def day() -> None:
-        async with open_local(state, settings(), ManualClock(WEDNESDAY)) as (queue, _, _), asyncio.TaskGroup() as group:
+        async with open_local(state, settings(), ManualClock(WEDNESDAY)) as queue, asyncio.TaskGroup() as group:
             running = group.create_task(queue.run())
             for _ in range(3):
                 await queue.execute(cmd.IssueTicket(service="A"))

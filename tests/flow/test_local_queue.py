@@ -18,10 +18,10 @@ from support.site import WEDNESDAY, settings
 
 
 @asynccontextmanager
-async def running(state: Path, clock: ManualClock | None = None) -> AsyncIterator[tuple[LocalQueue, Journal]]:
-    async with open_local(state, settings(), clock or ManualClock(WEDNESDAY)) as (queue, journal, _), asyncio.TaskGroup() as tasks:
+async def running(state: Path, clock: ManualClock | None = None) -> AsyncIterator[LocalQueue]:
+    async with open_local(state, settings(), clock or ManualClock(WEDNESDAY)) as queue, asyncio.TaskGroup() as tasks:
         writer = tasks.create_task(queue.run())
-        yield queue, journal
+        yield queue
         writer.cancel()
 
 
@@ -35,7 +35,7 @@ async def take(queue: LocalQueue, since: int, count: int) -> list[Record]:
 
 
 async def test_an_answer_means_that_it_is_on_disk(tmp_path: Path) -> None:
-    async with running(tmp_path) as (queue, _):
+    async with running(tmp_path) as queue:
         reply = await queue.execute(cmd.IssueTicket(service="D"))
         with sqlite3.connect(tmp_path / FILE) as other:
             row = other.execute("SELECT type, data FROM journal WHERE seq = ?", (reply.sequence,)).fetchone()
@@ -45,21 +45,21 @@ async def test_an_answer_means_that_it_is_on_disk(tmp_path: Path) -> None:
 
 async def test_the_same_id_is_done_once_also_at_the_same_time_and_after_a_restart(tmp_path: Path) -> None:
     ask = cmd.IssueTicket(service="A")
-    async with running(tmp_path) as (queue, _):
+    async with running(tmp_path) as queue:
         first, second = await asyncio.gather(queue.execute(ask), queue.execute(ask))
         assert first == second == await queue.execute(ask)
         refused = cmd.Finish(counter=1)
         no = await queue.execute(refused)
         assert not no.done and no.message == "Tidak ada yang dilayani di loket 1."
         head = queue.book.seq
-    async with running(tmp_path) as (queue, _):
+    async with running(tmp_path) as queue:
         assert await queue.execute(ask) == first
         assert await queue.execute(refused) == no
         assert queue.book.seq == head
 
 
 async def test_four_issuers_at_once_get_every_number_once(tmp_path: Path) -> None:
-    async with running(tmp_path) as (queue, _):
+    async with running(tmp_path) as queue:
 
         async def issuer() -> list[str]:
             return [str((await queue.execute(cmd.IssueTicket(service="A"))).result["number"]) for _ in range(50)]
@@ -69,10 +69,10 @@ async def test_four_issuers_at_once_get_every_number_once(tmp_path: Path) -> Non
 
 
 async def test_followers_get_everything_in_order_from_disk_and_live(tmp_path: Path) -> None:
-    async with running(tmp_path) as (queue, _):
+    async with running(tmp_path) as queue:
         count = RECENT + PAGE
         await asyncio.gather(*(queue.execute(cmd.IssueTicket(service="B")) for _ in range(count)))
-    async with running(tmp_path) as (queue, _), asyncio.TaskGroup() as tasks:
+    async with running(tmp_path) as queue, asyncio.TaskGroup() as tasks:
         queue._recent.clear()
         await queue.execute(cmd.IssueTicket(service="B"))
         early = tasks.create_task(take(queue, 0, count + 4))
@@ -84,7 +84,7 @@ async def test_followers_get_everything_in_order_from_disk_and_live(tmp_path: Pa
 
 
 async def test_a_caller_who_gives_up_does_not_take_the_command_back(tmp_path: Path) -> None:
-    async with running(tmp_path) as (queue, _), asyncio.TaskGroup() as tasks:
+    async with running(tmp_path) as queue, asyncio.TaskGroup() as tasks:
         asked = tasks.create_task(queue.execute(cmd.IssueTicket(service="A")))
         await asyncio.sleep(0)
         asked.cancel()
@@ -93,14 +93,14 @@ async def test_a_caller_who_gives_up_does_not_take_the_command_back(tmp_path: Pa
 
 async def test_the_day_comes_back_with_who_is_served_and_the_open_rating_window(tmp_path: Path) -> None:
     clock = ManualClock(WEDNESDAY)
-    async with running(tmp_path, clock) as (queue, _):
+    async with running(tmp_path, clock) as queue:
         for _ in range(3):
             await queue.execute(cmd.IssueTicket(service="A"))
         for ask in (cmd.CallNext(counter=1), cmd.Start(counter=1), cmd.CallNext(counter=1), cmd.CallNext(counter=2), cmd.Start(counter=2)):
             await queue.execute(ask)
         before = await queue.snapshot()
     clock.advance(60)
-    async with running(tmp_path, clock) as (queue, _):
+    async with running(tmp_path, clock) as queue:
         after = await queue.snapshot()
         assert after.counters == before.counters
         one, two = after.counter(1), after.counter(2)
@@ -113,11 +113,11 @@ async def test_the_day_comes_back_with_who_is_served_and_the_open_rating_window(
 async def test_a_failed_commit_is_fatal_and_nobody_gets_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Shown on the journal's own error path; the real fsync error is in tests/fault."""
 
-    def fails(_: Journal, __: object) -> None:
+    def fails(*_: object) -> None:
         raise JournalError("journal: cannot write: disk I/O error")
 
     with pytest.raises(ExceptionGroup) as caught:
-        async with running(tmp_path) as (queue, _):
+        async with running(tmp_path) as queue:
             await queue.execute(cmd.IssueTicket(service="A"))
             monkeypatch.setattr(Journal, "append", fails)
             with pytest.raises(JournalError, match="nothing is known"):
@@ -125,16 +125,33 @@ async def test_a_failed_commit_is_fatal_and_nobody_gets_an_answer(tmp_path: Path
             await asyncio.Event().wait()
     assert caught.group_contains(JournalError, match="disk I/O error")
     monkeypatch.undo()
-    async with running(tmp_path) as (queue, _):
+    async with running(tmp_path) as queue:
         assert (await queue.execute(cmd.IssueTicket(service="A"))).result["number"] == "A002"
 
 
 async def test_a_refused_press_is_an_event_with_a_reason_and_a_time(tmp_path: Path) -> None:
     clock = ManualClock(WEDNESDAY)
     clock.advance(4 * 3600)
-    async with running(tmp_path, clock) as (queue, _):
+    async with running(tmp_path, clock) as queue:
         reply = await queue.execute(cmd.IssueTicket(service="A", place="button/A"))
         assert (reply.status, reply.code, reply.message) == ("rejected", "break", "Istirahat. Buka kembali pukul 13.00 WIB.")
         event = (await take(queue, reply.sequence - 1, 1))[0].event.model_dump()
         assert event["opens_at"] == "2026-07-01T13:00:00+07:00"
         assert event["code"] == "break"
+
+
+async def test_cursors_cost_no_commit_of_their_own(tmp_path: Path) -> None:
+    async with running(tmp_path) as queue:
+        queue.cursors.set("central/ticket", 1)
+        assert queue.cursors.get("central/ticket") == 1 and queue.cursors.get("never") == 0
+        with sqlite3.connect(f"file:{tmp_path / FILE}?mode=ro", uri=True) as reader:
+            assert reader.execute("SELECT count(*) FROM cursor").fetchone() == (0,)
+            await queue.execute(cmd.IssueTicket(service="A"))
+            assert reader.execute("SELECT name, seq FROM cursor").fetchall() == [("central/ticket", 1)]
+            queue.cursors.set("central/ticket", 2)
+            await queue.flush()
+            assert reader.execute("SELECT seq FROM cursor").fetchall() == [(2,)]
+        reader.close()
+        queue.cursors.set("central/ticket", 3)
+    async with running(tmp_path) as queue:
+        assert queue.cursors.get("central/ticket") == 3

@@ -179,6 +179,7 @@ async def test_a_short_drop_is_nobodys_business(mosquitto: Broker) -> None:
                 await link.publish(status_message(NODE, CLOCK, "online", second))
                 await other.until(lambda: len(other.messages) >= 2)
             assert second > first
+            assert "lost" not in {message.json["state"] for message in other.messages}
             assert other.messages[-1].json["conn"] == second
 
 

@@ -75,6 +75,7 @@ class FakeQueue:
             sequence=len(self.records),
             stream=STREAM,
             date="2026-07-01",
+            zone="Asia/Jakarta",
             time=now.time,
             clock="synced",
             open=True,

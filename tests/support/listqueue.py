@@ -94,7 +94,8 @@ class ListQueue:
         waiting = {letter: sum(number[0] == letter for number in self.waiting) for letter in "AD"}
         names = {"A": "Pelatihan Vokasi", "D": "Pasar Kerja"}
         return Snapshot(
-            sequence=len(self.records), stream="stream", date="2026-07-01", time=TIME, clock="synced" if self.synced else "unsynced",
+            sequence=len(self.records), stream="stream", date="2026-07-01", zone="Asia/Jakarta", time=TIME,
+            clock="synced" if self.synced else "unsynced",
             open=self.open, message="" if self.open else "Istirahat. Buka kembali pukul 13.00 WIB.",
             opens_at=None if self.open else "2026-07-01T13:00:00+07:00",
             services=tuple(

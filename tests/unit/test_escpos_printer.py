@@ -127,9 +127,10 @@ async def test_a_silent_clone_prints_and_is_asked_once(far: SimPrinter, confirm:
     async with opened(far.port, confirm=confirm, answer_s=0.3) as printer:
         assert await printer.print_slip(SLIP) is outcome
         began = asyncio.get_running_loop().time()
-        assert await printer.print_slip(SLIP) is outcome
-        assert asyncio.get_running_loop().time() - began < 0.3
-        for _ in range(2):
+        for _ in range(4):
+            assert await printer.print_slip(SLIP) is outcome
+        assert asyncio.get_running_loop().time() - began < 4 * 0.3
+        for _ in range(5):
             assert read((await far.next_slip()).text) == READ
 
 

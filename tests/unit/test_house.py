@@ -36,7 +36,7 @@ DRIVERS_MAY = {"kiosd.ports", "kiosd.errors", "kiosd.threads"}
 
 def level(module: str) -> int:
     """How high ``module`` lives; the most exact name of the table wins."""
-    for name in (module, module.rpartition(".")[0] + ".*", module.rpartition(".")[0], module.split(".")[0]):
+    for name in (module, module.rpartition(".")[0] + ".*", module.rpartition(".")[0], module.split(".", maxsplit=1)[0]):
         for height, names in enumerate(LEVELS):
             if name in names:
                 return height

@@ -18,6 +18,16 @@ from kiosd.journal.journal import FILE, Audit, Entry, Journal
 from kiosd.queue.events import CounterOpened, DayOpened, Event, Record, TicketIssued
 from support.site import WEDNESDAY
 
+HOLDER = """
+import sys
+from pathlib import Path
+from kiosd.journal.place import lock
+
+with lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
 
 def entries(start: int, *events: Event, reply: str | None = None) -> list[Entry]:
     now = ManualClock(WEDNESDAY).now()
@@ -138,20 +148,15 @@ def test_a_big_journal_is_left_to_the_audit(tmp_path: Path) -> None:
     check_small(path)
 
 
-def test_cursors_cost_no_commit_of_their_own(tmp_path: Path) -> None:
+def test_cursors_become_durable_with_events_or_alone(tmp_path: Path) -> None:
     journal = filled(tmp_path / FILE)
-    journal.set("central/ticket", 7)
-    assert journal.get("central/ticket") == 7
-    reader = sqlite3.connect(tmp_path / FILE)
-    assert reader.execute("SELECT count(*) FROM cursor").fetchone() == (0,)
-    journal.append(entries(11, issued(10)))
-    assert reader.execute("SELECT name, seq FROM cursor").fetchall() == [("central/ticket", 7)]
-    reader.close()
-    journal.set("central/ticket", 9)
+    journal.append(entries(11, issued(10)), {"central/ticket": 7})
+    journal.append(entries(12, issued(11)))
+    journal.move({"central/scan": 9})
     journal.close()
     again = Journal(tmp_path / FILE)
-    assert again.get("central/ticket") == 9
-    assert again.get("never") == 0
+    assert again.cursors == {"central/ticket": 7, "central/scan": 9}
+    assert again.seq == 12
     again.close()
 
 
@@ -176,8 +181,7 @@ def test_a_half_made_journal_is_made_again(tmp_path: Path) -> None:
 
 
 def test_two_daemons_cannot_hold_one_state_directory(tmp_path: Path) -> None:
-    holder = "import sys\nfrom pathlib import Path\nfrom kiosd.journal.place import lock\nwith lock(Path(sys.argv[1])):\n    print('held', flush=True)\n    sys.stdin.read()"
-    with subprocess.Popen([sys.executable, "-c", holder, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"held\n"
         with pytest.raises(JournalError, match=f"process {other.pid}"), place.lock(tmp_path):

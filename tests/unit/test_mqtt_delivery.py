@@ -104,6 +104,17 @@ def test_what_was_under_way_when_the_connection_ended_is_sent_again() -> None:
     assert numbers(run_pass(delivery, records)) == [2, 3]
 
 
+def test_the_first_event_of_a_family_goes_alone_until_it_was_accepted() -> None:
+    records, delivery = journal("ticket", "ticket", "counter"), Delivery({}, KINDS)
+    delivery.begin()
+    first = delivery.offer(records[0])
+    assert first is not None
+    assert delivery.waits(records[1])
+    assert not delivery.waits(records[2])
+    delivery.accepted(first)
+    assert not delivery.waits(records[1])
+
+
 class DeliveryMachine(RuleBasedStateMachine):
     """An uplink, a broker and its subscribers in any order of events."""
 
@@ -126,7 +137,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         for _ in range(count):
             if self.delivery.moved:
                 self.position = self.delivery.begin()
-            if self.position is None or self.position >= len(self.records):
+            if self.position is None or self.position >= len(self.records) or self.delivery.waits(self.records[self.position]):
                 return
             parcel = self.delivery.offer(self.records[self.position])
             self.position += 1

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from kiosd.clock import ManualClock
-from kiosd.journal.journal import Journal
 from kiosd.queue import commands as cmd
 from kiosd.queue import events as ev
 from kiosd.queue.book import Book, fold
@@ -53,8 +52,7 @@ class QueueMachine(RuleBasedStateMachine):
     async def _opened(self) -> None:
         self.stack = AsyncExitStack()
         self.queue: LocalQueue
-        self.journal: Journal
-        self.queue, self.journal, self.lane = await self.stack.enter_async_context(open_local(self.folder, SITE, self.clock))
+        self.queue = await self.stack.enter_async_context(open_local(self.folder, SITE, self.clock))
         self.writer = asyncio.get_running_loop().create_task(self.queue.run())
 
     async def _closed(self) -> None:
@@ -64,7 +62,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "runner"):
-            assert fold(Book(), self.journal.read(0, 1_000_000)) == self.queue.book
+            assert fold(Book(), self.queue._journal.read(0, 1_000_000)) == self.queue.book
             self.runner.run(self._closed())
             self.runner.close()
             shutil.rmtree(self.folder)
@@ -153,7 +151,7 @@ class QueueMachine(RuleBasedStateMachine):
     def a_gap_free_sequence_replays_to_the_same_book(self) -> None:
         if not hasattr(self, "queue"):
             return
-        new = self.journal.read(len(self.records), 1_000_000)
+        new = self.queue._journal.read(len(self.records), 1_000_000)
         self.records += new
         self.replayed = fold(self.replayed, new)
         assert [record.seq for record in new] == list(range(len(self.records) - len(new) + 1, len(self.records) + 1))

@@ -143,7 +143,7 @@ async def test_a_journal_that_fails_under_a_command_ends_the_server() -> None:
         async def execute(self, command: Any) -> Reply:
             raise JournalError("disk full")
 
-    with pytest.raises(ExceptionGroup) as group:  # noqa: PT012 - the context is what is tested
+    with pytest.raises(ExceptionGroup) as group:
         async with memory_pair() as (here, there), asyncio.TaskGroup() as tasks:
             started = asyncio.Event()
             tasks.create_task(serve_queue(Failing(), here, started=started))

@@ -1,0 +1,72 @@
+"""The far side's own socket: ``kiosd sim scan`` and the like, from outside. One line of JSON words in, one line ``ok`` or ``error: ...`` out."""
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from kiosd.errors import Refused, Unavailable
+from kiosd_sim.floor import not_running
+
+LINE_BYTES = 64 * 1024  # a scan of 4 KB whose every character is written as an escape, and room
+ANSWER_S = 5.0
+Do = Callable[[list[str]], Awaitable[None]]
+"""Does what the words say; ``Refused`` or ``OSError`` says why not."""
+
+
+@asynccontextmanager
+async def serve(path: Path, do: Do) -> AsyncIterator[None]:
+    """Answer at ``path`` for the length of the block. Only this user may ask."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reply = await _reply(reader, do)
+        writer.write(f"{' '.join(reply.split())}\n".encode())
+        writer.close()
+
+    path.unlink(missing_ok=True)  # of a run that was killed
+    server = await asyncio.start_unix_server(answer, path, limit=LINE_BYTES)
+    path.chmod(0o600)
+    try:
+        yield
+    finally:
+        server.close()
+        path.unlink(missing_ok=True)
+
+
+async def _reply(reader: asyncio.StreamReader, do: Do) -> str:
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            line = await reader.readuntil()
+            words = json.loads(line)
+            if not (isinstance(words, list) and words and all(isinstance(word, str) for word in words)):
+                return "error: a request is a list of words"
+            await do(words)
+    except asyncio.LimitOverrunError:
+        return f"error: a request has at most {LINE_BYTES} bytes"
+    except (ValueError, EOFError, RecursionError):
+        return "error: a request is one line of JSON"
+    except Refused as exc:
+        return f"error: {exc.facts.get('message', exc.code)}"
+    except TimeoutError:
+        return f"error: not done in {ANSWER_S:g} s: the device does not take it"
+    except OSError as exc:
+        return f"error: {exc.strerror or exc}"
+    return "ok"
+
+
+def ask(state: Path, path: Path, *words: str) -> None:
+    """Have ``words`` done by the simulation in ``state``, whose socket is ``path``; ``Unavailable`` or ``Refused``."""
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(ANSWER_S + 1)
+            connection.connect(os.fspath(path))
+            connection.sendall(json.dumps(words).encode() + b"\n")
+            with connection.makefile("rb") as lines:
+                reply = lines.readline(LINE_BYTES).decode(errors="replace").strip()
+    except OSError:
+        raise Unavailable(not_running(state)) from None
+    if reply != "ok":
+        raise Refused("error", {"message": reply.removeprefix("error: ") or "the simulation ended"})

@@ -1,0 +1,169 @@
+"""The far side of a kiosk's hardware, as its configuration describes it: printers, scanners and boards, on ptys and TCP."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from kiosd.errors import Refused
+from kiosd_sim.board import Cd5220Screen, FrameScreen, SimBoard
+from kiosd_sim.floor import Floor, named
+from kiosd_sim.paper import PrintedSlip
+from kiosd_sim.printer import SimPrinter, sim_printer_pty, sim_printer_tcp
+from kiosd_sim.scanner import SimScanner
+from kiosd_sim.serialport import SerialPort
+
+WHOLE_FACE_S = 0.05  # the rows of one face come one after the other
+PAPER = ("ok", "near", "out")
+
+
+class Watcher(Protocol):
+    """Who is told what the far side sees."""
+
+    def slip(self, device: str, slip: PrintedSlip) -> None: ...
+    def board(self, device: str, lines: tuple[str, ...]) -> None: ...
+
+
+@dataclass
+class FarSide:
+    """Every simulated device by its name in the configuration. ``ports`` is where the daemon finds it."""
+
+    ports: dict[str, str] = field(default_factory=dict)
+    printers: dict[str, SimPrinter] = field(default_factory=dict)
+    scanners: dict[str, SimScanner] = field(default_factory=dict)
+    boards: dict[str, SimBoard] = field(default_factory=dict)
+    unplugged: set[str] = field(default_factory=set)
+
+    async def scan(self, device: str, text: str) -> None:
+        """Read a code with the scanner ``device``; ``Refused`` when its cable is out."""
+        if device in self.unplugged:
+            raise Refused("unplugged", {"message": f"{device} is unplugged"})
+        await self.scanners[device].send(text)
+
+    def paper(self, word: str) -> None:
+        """Put paper into every printer or take it out: a word of ``PAPER``."""
+        named(dict.fromkeys(PAPER), word, "state of paper")
+        if not self.printers:
+            raise Refused("no_printer", {"message": "this kiosk has no printer"})
+        for printer in self.printers.values():
+            printer.set(paper=word)
+
+    async def unplug(self, device: str) -> None:
+        """Pull a device's cable."""
+        named(self.ports, device, "device on a cable")
+        self.unplugged.add(device)
+        if device in self.printers:
+            await self.printers[device].unplug()
+        else:
+            self._line(device).unplug()
+
+    async def plug(self, device: str) -> None:
+        """Put the cable back."""
+        named(self.ports, device, "device on a cable")
+        if device in self.unplugged and device in self.printers:
+            await self.printers[device].plug()
+        elif device in self.unplugged:
+            self._line(device).plug()
+        self.unplugged.discard(device)
+
+    def _line(self, device: str) -> SerialPort:
+        return (self.scanners | self.boards)[device].port
+
+
+@asynccontextmanager
+async def far_side(devices: dict[str, dict[str, Any]], directory: Path, watcher: Watcher) -> AsyncIterator[FarSide]:
+    """The far side of ``[devices]``, plugged in; what hangs on a serial line has its name in ``directory``."""
+    far = FarSide()
+    directory.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as watching:
+        for name, config in devices.items():
+            if build := BUILDERS.get(config["driver"]):
+                far.ports[name] = await build(far, stack, name, config, directory / name, watcher)
+        tasks = [watching.create_task(_watch(name, board, watcher)) for name, board in far.boards.items()]
+        try:
+            yield far
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+async def _printer(far: FarSide, stack: AsyncExitStack, name: str, config: dict[str, Any], link: Path, watcher: Watcher) -> str:
+    settings = {"columns": config.get("columns", 32), "cutter": config.get("cut", True), "on_slip": partial(watcher.slip, name)}
+    networked = config["port"].startswith("tcp:")
+    printer = await stack.enter_async_context(sim_printer_tcp(**settings) if networked else sim_printer_pty(link, **settings))
+    far.printers[name] = printer
+    return printer.port
+
+
+async def _scanner(far: FarSide, stack: AsyncExitStack, name: str, _: dict[str, Any], link: Path, __: Watcher) -> str:
+    far.scanners[name] = SimScanner(link)
+    stack.enter_context(far.scanners[name].port.plugged())
+    return str(link)
+
+
+async def _display(far: FarSide, stack: AsyncExitStack, name: str, config: dict[str, Any], link: Path, _: Watcher) -> str:
+    far.boards[name] = SimBoard(link, FrameScreen(config["frame"]) if config["protocol"] == "frame" else Cd5220Screen())
+    stack.enter_context(far.boards[name].port.plugged())
+    return str(link)
+
+
+BUILDERS: dict[str, Callable[..., Awaitable[str]]] = {
+    "escpos_printer": _printer,
+    "serial_scanner": _scanner,
+    "serial_display": _display,
+}
+"""Driver -> what plugs its far side in and says where the daemon finds it."""
+
+
+async def _watch(name: str, board: SimBoard, watcher: Watcher) -> None:
+    shown: tuple[str, ...] = ()
+    while True:
+        await board.shows(partial(_differs, shown), math.inf)
+        await asyncio.sleep(WHOLE_FACE_S)
+        shown = board.lines
+        watcher.board(name, shown)
+
+
+def _differs(shown: tuple[str, ...], lines: tuple[str, ...]) -> bool:
+    return lines != shown
+
+
+async def _scan(far: FarSide, plan: Floor, counter: str, text: str) -> None:
+    desk = plan.desk(counter)
+    if not desk.scanner:
+        raise Refused("no_scanner", {"message": f"counter {desk.number} has no scanner"})
+    await far.scan(desk.scanner, text)
+
+
+async def _paper(far: FarSide, _: Floor, word: str) -> None:
+    far.paper(word)
+
+
+async def _plug(far: FarSide, _: Floor, device: str) -> None:
+    await far.plug(device)
+
+
+async def _unplug(far: FarSide, _: Floor, device: str) -> None:
+    await far.unplug(device)
+
+
+REQUESTS: dict[str, tuple[int, Callable[..., Awaitable[None]]]] = {
+    "scan": (2, _scan),
+    "paper": (1, _paper),
+    "plug": (1, _plug),
+    "unplug": (1, _unplug),
+}
+"""What ``kiosd sim`` can ask of the far side, and with how many words."""
+
+
+async def obey(far: FarSide, plan: Floor, words: list[str]) -> None:
+    """Do a request of ``REQUESTS``; ``Refused`` says why not."""
+    name, *arguments = words
+    count, do = named(REQUESTS, name, "request")
+    if len(arguments) != count:
+        raise Refused("words", {"message": f"{name} takes {count} word(s), not {len(arguments)}"})
+    await do(far, plan, *arguments)

@@ -1,0 +1,98 @@
+"""Where a finger goes: which pin is which button, which scanner is on which desk. Read from a simulation's configuration."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kiosd.errors import Refused, Unavailable
+
+CONFIG = "kiosd.toml"
+PINS_SOCKET = "pins.sock"
+FAR_SOCKET = "far.sock"
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Buttons of one device: name -> pin."""
+
+    device: str = ""
+    buttons: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One counter: what it serves and what stands on it; ``scanner`` is a device or ``""``."""
+
+    number: int
+    services: tuple[str, ...]
+    keys: Panel
+    rating: Panel
+    scanner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """A whole kiosk. ``max_calls`` and ``recall_gap_s`` are rules that an officer knows; ``topics`` is what a subscriber asks for."""
+
+    tickets: Panel
+    desks: dict[str, Desk]
+    max_calls: int
+    recall_gap_s: float
+    topics: str
+
+    def desk(self, counter: str) -> Desk:
+        """The desk of ``counter``; ``Refused`` with those there are."""
+        desk: Desk = named(self.desks, counter, "counter")
+        return desk
+
+
+def floor(document: dict[str, Any]) -> Floor:
+    """The floor plan of a good configuration."""
+    rules = document.get("rules", {})
+    central = document.get("mqtt", {}).get("central", {})
+    return Floor(
+        tickets=_panel(document, document.get("ticket_machine", {}).get("buttons")),
+        desks={number: _desk(document, int(number), desk) for number, desk in document["counters"].items()},
+        max_calls=rules.get("max_calls", 3),
+        recall_gap_s=rules.get("recall_gap_s", 10.0),
+        topics=f"{central.get('prefix', 'kiosd')}/1/#",
+    )
+
+
+def _desk(document: dict[str, Any], number: int, desk: dict[str, Any]) -> Desk:
+    keys, rating = (_panel(document, desk.get(kind)) for kind in ("keys", "rating"))
+    return Desk(number, tuple(desk["services"]), keys, rating, desk.get("scanner", ""))
+
+
+def _panel(document: dict[str, Any], device: str | None) -> Panel:
+    return Panel(device, dict(document["devices"][device]["buttons"])) if device else Panel()
+
+
+def read_floor(state: Path) -> Floor:
+    """The floor plan of the simulation in ``state``; ``Unavailable`` when there was none."""
+    try:
+        return floor(tomllib.loads((state / CONFIG).read_text(encoding="utf-8")))
+    except OSError:
+        raise Unavailable(not_running(state)) from None
+    except (KeyError, TypeError, AttributeError, ValueError) as exc:
+        raise Unavailable(f"{state / CONFIG} is not the configuration of a simulation: {exc}") from None
+
+
+def not_running(state: Path) -> str:
+    """What to say when nobody answers."""
+    return f"no simulation runs in {state}; start one with: make run (another directory is named with --state)"
+
+
+def pin(panel: Panel, button: str, place: str) -> int:
+    """The pin of ``button``; ``Refused`` with the buttons that ``place`` has."""
+    number: int = named(panel.buttons, button, f"button at {place}")
+    return number
+
+
+def named(there: Mapping[str, Any], name: str, what: str) -> Any:
+    """``there[name]``; ``Refused`` with what there is."""
+    if name not in there:
+        raise Refused("unknown", {"message": f"there is no {what} {name[:40]!r}; there are: {', '.join(there) or 'none'}"})
+    return there[name]

@@ -1,0 +1,112 @@
+"""From a preset for a real board to the configuration of its simulation: the same file, with as little changed as can be.
+
+``PORTS`` is the rule: of a device only its port changes. What else changes lets a simulation work at any hour and on any machine, and
+every change is told.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+Document = dict[str, Any]
+
+PORTS = {"escpos_printer": "port", "serial_scanner": "port", "serial_display": "port"}
+"""Driver -> the key that says where the device is."""
+ON_PINS = frozenset({"gpio_buttons"})
+"""Drivers that stay as they are: the pin factory under them is another."""
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+ALL_DAY = ["00:00-24:00"]
+OTHER_BROKER = ("username", "password_file", "ca_file", "cert_file", "key_file", "insecure")
+"""Keys of ``[mqtt.central]`` that belong to the broker of the preset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """The simulation's configuration, and what differs from the preset: a word and a sentence each."""
+
+    document: Document
+    differences: tuple[tuple[str, str], ...]
+
+
+def drivers(document: Document) -> dict[str, str]:
+    """Device -> driver."""
+    return {name: device["driver"] for name, device in document.get("devices", {}).items()}
+
+
+def cannot(document: Document) -> dict[str, str]:
+    """Devices that have no far side here, with their drivers."""
+    return {name: driver for name, driver in drivers(document).items() if driver not in PORTS and driver not in ON_PINS}
+
+
+def simulated(preset: Document, ports: Mapping[str, str], mqtt_port: int | None) -> Simulated:
+    """``preset`` (a good one) with its devices at ``ports`` and its broker at ``mqtt_port`` of this machine, or none."""
+    document = deepcopy(preset)
+    changes = (
+        _pins(document),
+        _devices(document, ports),
+        _left_out(document),
+        _hours(document),
+        _scan_key(document),
+        _broker(document, mqtt_port),
+    )
+    return Simulated(document, tuple(change for group in changes for change in group))
+
+
+def _pins(document: Document) -> Iterator[tuple[str, str]]:
+    if ON_PINS & set(drivers(document).values()):
+        yield "pins", "simulated ones (GPIOZERO_PIN_FACTORY=kiosd_sim), same numbers"
+
+
+def _devices(document: Document, ports: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for name, driver in drivers(document).items():
+        if key := PORTS.get(driver):
+            device = document["devices"][name]
+            before, device[key] = device[key], ports[name]
+            yield name, f"{key} {ports[name]} instead of {before}"
+
+
+def _left_out(document: Document) -> Iterator[tuple[str, str]]:
+    """Take out what cannot be simulated, and every mention of it."""
+    gone = cannot(document)
+    for name, driver in gone.items():
+        del document["devices"][name]
+        yield name, f"left out: there is no simulation of {driver}"
+    for counter in document.get("counters", {}).values():
+        _unname(counter, gone)
+    _unname(document.get("ticket_machine", {}), gone)
+    board = document.get("call_board", {})
+    board["displays"] = [name for name in board.get("displays", ()) if name not in gone]
+    for section, key in (("ticket_machine", None), ("call_board", "displays")):
+        if not (document.get(section, {}) if key is None else document.get(section, {}).get(key)):
+            document.pop(section, None)
+
+
+def _unname(place: Document, gone: Iterable[str]) -> None:
+    for key in ("buttons", "printer", "keys", "scanner", "rating", "display"):
+        if place.get(key) in gone:
+            del place[key]
+
+
+def _hours(document: Document) -> Iterator[tuple[str, str]]:
+    document["hours"] = document.get("hours", {}) | dict.fromkeys(DAYS, ALL_DAY)
+    yield "hours", "open round the clock, every day"
+    document["clock"] = document.get("clock", {}) | {"trust_rtc": True}
+    yield "clock", "the time of this machine is taken as right"
+
+
+def _scan_key(document: Document) -> Iterator[tuple[str, str]]:
+    if document.pop("scan", None) is not None:
+        yield "scan", "a key of its own in the state directory"
+
+
+def _broker(document: Document, port: int | None) -> Iterator[tuple[str, str]]:
+    if port is None:
+        if document.pop("mqtt", None) is not None:
+            yield "mqtt", "left out: there is no broker"
+        return
+    central = document.setdefault("mqtt", {}).setdefault("central", {})
+    for key in OTHER_BROKER:
+        central.pop(key, None)
+    central |= {"host": "127.0.0.1", "port": port}
+    yield "mqtt", f"a private broker at 127.0.0.1:{port}"

@@ -1,0 +1,340 @@
+"""The uplink over a real mosquitto: what a consumer sees, and that it sees everything, whatever happens on the way."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from kiosd.clock import Clock, SystemClock
+from kiosd.errors import Unavailable
+from kiosd.links.base import Message
+from kiosd.links.mqtt import MqttLink
+from kiosd.mqtt import uplink
+from kiosd.mqtt.settings import MqttSettings
+from kiosd.mqtt.states import Node, status_message
+from kiosd.mqtt.topics import Topics
+from kiosd.mqtt.uplink import run_uplink
+from kiosd.queue.events import FAMILIES, Event, TicketRefused
+from kiosd.queue.interface import Snapshot
+from kiosd.queue.model import CounterState
+from support.broker import Broker, broker, proxy
+from support.fakequeue import STREAM, FakeQueue, MemoryCursors, called, issued, opened
+from support.mqtt_peer import Peer, Received, peer, until
+
+TOPICS = Topics("kiosd", "CTH01", "hub")
+NODE = Node(TOPICS, "1.0", "abc")
+ROOT = TOPICS.root
+EVENTS = f"{ROOT}/ev/#"
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Broker]:
+    with broker(tmp_path) as it:
+        yield it
+
+
+class ProbesByHand(SystemClock):
+    """The machine's clock, except that a wait of ``PROBE_S`` ends when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._go = asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds == uplink.PROBE_S:
+            await self._go.wait()
+            self._go.clear()
+        else:
+            await super().sleep(seconds)
+
+    def probe(self) -> None:
+        self._go.set()
+
+
+@dataclass
+class Site:
+    """A queue and what outlasts its uplink."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    cursors: MemoryCursors = field(default_factory=MemoryCursors)
+    queue: FakeQueue = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.queue = FakeQueue(self.clock)
+
+    @asynccontextmanager
+    async def uplink(self, port: int, pace_per_s: float = 100_000, keepalive_s: int = 20) -> AsyncIterator[MqttLink]:
+        settings = MqttSettings(host="127.0.0.1", port=port, keepalive_s=keepalive_s)
+        presence = partial(status_message, NODE, self.clock)
+        async with MqttLink(settings, "kiosd-cth01-hub", self.clock, presence, (0.02, 0.05)) as link, asyncio.TaskGroup() as group:
+            run = run_uplink(self.queue, link, self.cursors, "central", self.clock, NODE, settings.window, pace_per_s)
+            task = group.create_task(run)
+            yield link
+            task.cancel()
+
+    @property
+    def done(self) -> bool:
+        """Whether everything that happened was told."""
+        return {self.cursors.get(f"central/{name}") for name in FAMILIES} == {len(self.queue.records)}
+
+
+def sequences(messages: list[Received]) -> list[int]:
+    return [int(message.json["sequence"]) for message in messages if "/ev/" in message.topic]
+
+
+def once(numbers: list[int]) -> list[int]:
+    """What a consumer keeps that drops whatever is not above its last sequence."""
+    kept: list[int] = []
+    for number in numbers:
+        if not kept or number > kept[-1]:
+            kept.append(number)
+    return kept
+
+
+def day(n: int) -> list[Event]:
+    """``n`` events of two families, in turn."""
+    return [issued(i) if i % 2 else opened(1) for i in range(1, n + 1)]
+
+
+def has_got(central: Peer, number: int) -> bool:
+    """Whether ``central`` has got event ``number``."""
+    return number in sequences(central.messages)
+
+
+async def test_at_connect_a_consumer_learns_who_is_there_and_how_things_stand(mosquitto: Broker) -> None:
+    site = Site()
+    with peer(mosquitto.port, "peer", f"{ROOT}/#") as central:
+        async with site.uplink(mosquitto.port) as link:
+            conn = await link.connected()
+            await central.until(lambda: len(central.messages) == 5)
+    topics = [message.topic.removeprefix(f"{ROOT}/") for message in central.messages]
+    assert topics[:5] == ["info", "status", "queue", "counter/1", "device/printer/status"]
+    assert central.messages[0].json["stream"] == STREAM
+    assert central.messages[1].json["state"] == "online"
+    assert central.messages[1].json["conn"] == conn
+    assert central.messages[3].json["state"] == "ready"
+
+
+async def test_states_are_retained_for_who_comes_later(mosquitto: Broker) -> None:
+    site = Site()
+    async with site.uplink(mosquitto.port):
+        with peer(mosquitto.port, "first", f"{ROOT}/device/#") as first:
+            await first.until(lambda: first.messages)
+        with peer(mosquitto.port, "late", f"{ROOT}/#") as late:
+            await late.until(lambda: len(late.messages) == 5)
+            assert all(message.retain for message in late.messages)
+
+
+async def test_events_come_as_they_happen_in_order(mosquitto: Broker) -> None:
+    site = Site()
+    with peer(mosquitto.port, "peer", f"{ROOT}/#") as central:
+        async with site.uplink(mosquitto.port):
+            await central.until(lambda: len(central.messages) >= 5)
+            for event in day(200):
+                site.queue.add(event)
+                await asyncio.sleep(0)
+            await until(lambda: site.done)
+        assert sequences(central.messages) == list(range(1, 201))
+        assert not any(message.json["replay"] for message in central.messages if "/ev/" in message.topic)
+        assert {message.topic for message in central.messages if "/ev/" in message.topic} == {f"{ROOT}/ev/ticket", f"{ROOT}/ev/counter"}
+
+
+async def test_a_changed_state_comes_at_once_and_then_at_most_twice_a_second(mosquitto: Broker) -> None:
+    site = Site()
+    with peer(mosquitto.port, "peer", f"{ROOT}/counter/1") as central:
+        async with site.uplink(mosquitto.port):
+            await central.until(lambda: central.messages)
+            for n in range(1, 31):
+                site.queue.counter = site.queue.counter.model_copy(update={"number": f"A{n:03d}", "state": CounterState.CALLING})
+                site.queue.add(called(n))
+                await asyncio.sleep(0.005)
+            await central.until(lambda: central.messages[-1].json["number"] == "A030")
+        assert len(central.messages) <= 4
+        revisions = [message.json["rev"] for message in central.messages]
+        assert revisions == sorted(set(revisions))
+
+
+async def test_what_did_not_change_is_not_said_again(mosquitto: Broker) -> None:
+    site = Site()
+    with peer(mosquitto.port, "peer", f"{ROOT}/#") as central:
+        async with site.uplink(mosquitto.port):
+            await central.until(lambda: len(central.messages) >= 5)
+            site.queue.add(issued(1))
+            await until(lambda: site.done)
+        assert [message.topic for message in central.messages[5:-1]] == [f"{ROOT}/ev/ticket"]
+        assert central.messages[-1].json["state"] == "offline"
+
+
+async def test_a_backlog_goes_out_paced_marked_and_before_what_happens_now(mosquitto: Broker) -> None:
+    site = Site()
+    long_ago = site.clock.now()
+    long_ago = replace(long_ago, monotonic=long_ago.monotonic - 100, time=long_ago.time - timedelta(seconds=100))
+    for event in day(20):
+        site.queue.add(event, moment=long_ago)
+    with peer(mosquitto.port, "peer", EVENTS) as central:
+        begin = site.clock.now().monotonic
+        async with site.uplink(mosquitto.port, pace_per_s=50):
+            await central.until(lambda: central.messages)
+            site.queue.add(issued(21))
+            await until(lambda: site.done)
+            assert site.clock.now().monotonic - begin >= 19 / 50
+        assert sequences(central.messages) == list(range(1, 22))
+        assert [message.json["replay"] for message in central.messages] == [True] * 20 + [False]
+
+
+async def test_after_a_restart_it_goes_on_where_it_was(mosquitto: Broker) -> None:
+    site = Site()
+    site.queue.add(*day(10))
+    with peer(mosquitto.port, "peer", EVENTS) as central:
+        async with site.uplink(mosquitto.port):
+            await until(lambda: site.done)
+        site.queue.add(*day(5))
+        async with site.uplink(mosquitto.port):
+            await until(lambda: site.done)
+        assert sequences(central.messages) == list(range(1, 16))
+
+
+async def test_a_broker_that_was_away_loses_nothing(mosquitto: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uplink, "PROBE_S", 0.05)
+    site = Site()
+    with peer(mosquitto.port, "before", EVENTS) as before:
+        async with site.uplink(mosquitto.port) as link:
+            site.queue.add(*day(10))
+            await until(lambda: site.done)
+            conn = await link.connected()
+            mosquitto.stop()
+            await link.lost(conn)
+            for event in day(30):
+                site.queue.add(event)
+                await asyncio.sleep(0.01)
+            mosquitto.start()
+            with peer(mosquitto.port, "after", f"{ROOT}/#") as after:
+                await until(lambda: site.done)
+                assert sorted(set(sequences(after.messages))) == list(range(11, 41))
+                assert {"info", "status", "queue", "counter/1"} <= {message.topic.removeprefix(f"{ROOT}/") for message in after.messages}
+        assert sequences(before.messages) == list(range(1, 11))
+
+
+async def test_cuts_in_the_middle_of_a_burst_lose_nothing(mosquitto: Broker) -> None:
+    site = Site()
+    async with proxy(mosquitto.port) as wire:
+        with peer(mosquitto.port, "peer", EVENTS) as central:
+            async with site.uplink(wire.port) as link:
+                for enough in (100, 250, 400, 550):
+                    await link.connected()
+                    site.queue.add(*day(150))
+                    await central.until(partial(has_got, central, enough))
+                    wire.cut()
+                await until(lambda: site.done)
+            assert once(sequences(central.messages)) == list(range(1, 601))
+
+
+async def test_a_half_open_wire_loses_nothing(mosquitto: Broker) -> None:
+    site = Site()
+    async with proxy(mosquitto.port) as wire:
+        with peer(mosquitto.port, "peer", EVENTS) as central:
+            async with site.uplink(wire.port, keepalive_s=1) as link:
+                conn = await link.connected()
+                site.queue.add(*day(10))
+                await until(lambda: site.done)
+                wire.mode = "black_hole"
+                site.queue.add(*day(30))
+                await link.lost(conn)
+                wire.mode = "pass"
+                wire.cut()
+                await until(lambda: site.done)
+            assert once(sequences(central.messages)) == list(range(1, 41))
+
+
+async def test_who_listens_late_gets_everything_in_order(mosquitto: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    clock = ProbesByHand()
+    site = Site(clock)
+    site.queue.add(*day(50))
+    async with site.uplink(mosquitto.port):
+        await until(lambda: {"ev/ticket is held", "ev/counter is held"} <= set(re.findall(r"ev/\w+ is held", caplog.text)))
+        site.queue.add(*day(10))
+        with peer(mosquitto.port, "late", EVENTS) as late:
+            assert not late.messages
+            clock.probe()
+            await until(lambda: site.done)
+            assert sequences(late.messages) == list(range(1, 61))
+
+
+async def test_who_listens_to_a_part_gets_that_part_without_delay(mosquitto: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uplink, "PROBE_S", 0.05)
+    site = Site()
+    site.queue.add(*day(40))
+    with peer(mosquitto.port, "part", f"{ROOT}/ev/counter") as part:
+        async with site.uplink(mosquitto.port):
+            await part.until(lambda: len(part.messages) == 20)
+            site.queue.add(*day(10))
+            await part.until(lambda: len(part.messages) == 25)
+            assert site.cursors.get("central/counter") >= 49
+            assert site.cursors.get("central/ticket") == 0
+            with peer(mosquitto.port, "rest", f"{ROOT}/ev/ticket") as rest:
+                await until(lambda: site.done)
+                assert once(sequences(rest.messages)) == list(range(1, 51, 2))
+        assert once(sequences(part.messages)) == list(range(2, 51, 2))
+
+
+async def test_while_nobody_listens_little_is_sent_in_vain(mosquitto: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+    send = MqttLink.send
+
+    def counting(link: MqttLink, message: Message) -> asyncio.Future[None]:
+        sent.append(message.topic)
+        return send(link, message)
+
+    monkeypatch.setattr(MqttLink, "send", counting)
+    site = Site(ProbesByHand())
+    site.queue.add(*day(100))
+    async with site.uplink(mosquitto.port):
+        await until(lambda: site.cursors.get("central/system") == 100)
+    assert len([topic for topic in sent if "/ev/" in topic]) == 2
+
+
+async def test_a_forbidden_family_is_held_and_the_others_flow(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rules = f"topic readwrite {ROOT}/#\ntopic deny {ROOT}/ev/ticket\n"
+    site = Site()
+    site.queue.add(*day(40))
+    with broker(tmp_path, acl=rules) as strict, peer(strict.port, "peer", EVENTS) as central:
+        async with site.uplink(strict.port):
+            await central.until(lambda: len(central.messages) == 20)
+            await until(lambda: site.cursors.get("central/counter") == 40)
+        assert site.cursors.get("central/ticket") == 0
+        assert sequences(central.messages) == list(range(2, 41, 2))
+    assert "ev/ticket is held from 1: not_authorized" in caplog.text
+
+
+async def test_an_event_that_is_too_large_is_left_out_loudly(mosquitto: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    site = Site()
+    site.queue.add(issued(1), TicketRefused(service="A", code="closed", message="x" * 9000), issued(2))
+    with peer(mosquitto.port, "peer", EVENTS) as central:
+        async with site.uplink(mosquitto.port):
+            await until(lambda: site.done)
+        assert sequences(central.messages) == [1, 3]
+    assert "event 2 (ticket.refused) is left out: too_large" in caplog.text
+
+
+async def test_a_queue_that_cannot_be_asked_is_asked_again(mosquitto: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uplink, "RETRY_S", 0.01)
+    site = Site()
+    site.queue.add(issued(1))
+    snapshot, failures = site.queue.snapshot, [Unavailable("the hub does not answer")] * 2
+
+    async def sometimes() -> Snapshot:
+        if failures:
+            raise failures.pop()
+        return await snapshot()
+
+    monkeypatch.setattr(site.queue, "snapshot", sometimes)
+    with peer(mosquitto.port, "peer", EVENTS):
+        async with site.uplink(mosquitto.port):
+            await until(lambda: site.done)
