@@ -39,17 +39,15 @@ class Broker:
     port: int | None
     why: str = ""
     process: Process | None = None
-    log: asyncio.StreamReader | None = None
 
     async def gone(self) -> str:
-        """Wait until it ends; what to tell of that."""
-        if self.process is None or self.log is None:
-            await asyncio.get_running_loop().create_future()
+        """Wait until it ends; what to tell of that. At once when it never ran."""
+        if self.process is None or self.process.stderr is None:
+            return self.why
         last = b""
-        while line := await self.log.readline() if self.log else b"":
+        while line := await self.process.stderr.readline():
             last = line
-        status = await self.process.wait() if self.process else 0
-        return f"mosquitto ended (status {status}: {_words(last)}); the queue goes on without it"
+        return f"mosquitto ended (status {await self.process.wait()}: {_words(last)}); the queue goes on without it"
 
 
 @asynccontextmanager
@@ -59,34 +57,31 @@ async def private_broker(directory: Path, wanted: bool = True) -> AsyncIterator[
     if not wanted or program is None:
         yield Broker(None, INSTALL if wanted else "not wanted")
         return
+    port, config = _prepare(directory)
+    async with child(program, "-c", str(config), grace_s=GRACE_S, stdout=DEVNULL, stderr=PIPE) as process:
+        why = await _started(process)
+        yield Broker(None, f"mosquitto does not run: {why}") if why else Broker(port, "", process)
+
+
+def _prepare(directory: Path) -> tuple[int, Path]:
+    """Choose a port and write the configuration; both."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     port = _port(directory / "port")
-    config = directory / "mosquitto.conf"
-    _write_config(config, port)
-    async with child(program, "-c", str(config), grace_s=GRACE_S, stdout=DEVNULL, stderr=PIPE) as process:
-        log = process.stderr
-        assert log is not None  # noqa: S101 - PIPE makes one
-        why = await _started(log)
-        if why:
-            yield Broker(None, f"mosquitto does not run: {why}")
-        else:
-            (directory / "port").write_text(str(port))
-            yield Broker(port, "", process, log)
-
-
-def _write_config(path: Path, port: int) -> None:
-    lines = CONFIG.format(port=port, directory=path.parent.absolute())
+    (directory / "port").write_text(str(port))
+    lines = CONFIG.format(port=port, directory=directory.absolute())
     if os.geteuid() == 0:
         lines += "user root\n"  # it would become another user, who may not read our files; and see ``leash``
-    path.write_text(lines)
+    config = directory / "mosquitto.conf"
+    config.write_text(lines)
+    return port, config
 
 
-async def _started(log: asyncio.StreamReader) -> str:
+async def _started(process: Process) -> str:
     """Wait for it to say that it runs; ``""``, or why it does not."""
     last = b""
     try:
         async with asyncio.timeout(START_S):
-            while line := await log.readline():
+            while line := await process.stderr.readline() if process.stderr else b"":
                 if line.rstrip().endswith(b"running"):
                     return ""
                 last = line

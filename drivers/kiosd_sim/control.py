@@ -1,11 +1,11 @@
-"""The far side's own socket: ``kiosd sim scan`` and the like, from outside. One line of JSON words in, one line ``ok`` or ``error: ...`` out."""
+"""The far side's own socket, for ``kiosd sim scan`` and the like: one line in, a JSON list of words; one out, ``ok`` or ``error: ...``."""
 
 import asyncio
 import json
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from kiosd.errors import Refused, Unavailable
@@ -26,14 +26,24 @@ async def serve(path: Path, do: Do) -> AsyncIterator[None]:
         writer.write(f"{' '.join(reply.split())}\n".encode())
         writer.close()
 
+    with _listening(path) as listener:
+        server = await asyncio.start_unix_server(answer, sock=listener, limit=LINE_BYTES)
+        try:
+            yield
+        finally:
+            server.close()
+
+
+@contextmanager
+def _listening(path: Path) -> Iterator[socket.socket]:
     path.unlink(missing_ok=True)  # of a run that was killed
-    server = await asyncio.start_unix_server(answer, path, limit=LINE_BYTES)
-    path.chmod(0o600)
-    try:
-        yield
-    finally:
-        server.close()
-        path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.fspath(path))
+        path.chmod(0o600)
+        try:
+            yield listener
+        finally:
+            path.unlink(missing_ok=True)
 
 
 async def _reply(reader: asyncio.StreamReader, do: Do) -> str:

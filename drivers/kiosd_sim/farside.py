@@ -42,7 +42,7 @@ class FarSide:
         """Read a code with the scanner ``device``; ``Refused`` when its cable is out."""
         if device in self.unplugged:
             raise Refused("unplugged", {"message": f"{device} is unplugged"})
-        await self.scanners[device].send(text)
+        await self.scanners[device].send(text.encode(errors="surrogateescape"))
 
     def paper(self, word: str) -> None:
         """Put paper into every printer or take it out: a word of ``PAPER``."""
@@ -76,9 +76,8 @@ class FarSide:
 
 @asynccontextmanager
 async def far_side(devices: dict[str, dict[str, Any]], directory: Path, watcher: Watcher) -> AsyncIterator[FarSide]:
-    """The far side of ``[devices]``, plugged in; what hangs on a serial line has its name in ``directory``."""
+    """The far side of ``[devices]``, plugged in; what hangs on a serial line has its name in ``directory``, which exists."""
     far = FarSide()
-    directory.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as watching:
         for name, config in devices.items():
             if build := BUILDERS.get(config["driver"]):

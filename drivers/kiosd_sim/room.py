@@ -1,4 +1,4 @@
-"""What visitors and officers see: lines, counters, which device works. The fold of the daemon's own events; nothing is looked up elsewhere."""
+"""What visitors and officers see: lines, counters, which device works. A fold of the daemon's own events."""
 
 import asyncio
 from collections import Counter
@@ -38,7 +38,7 @@ class Room:
         self.waiting = Counter({view["service"]: view["waiting"] for view in snapshot["services"]})
         self.places = {view["counter"]: Place(view["state"], view["number"], view["calls"]) for view in snapshot["counters"]}
         self._absent = {view["number"] for view in snapshot["tickets"] if view["state"] == "no_show"}
-        self._up = {view["device"]: view["state"] != "down" for view in snapshot["devices"]}
+        self._up: dict[str, bool] = {view["device"]: view["state"] != "down" for view in snapshot["devices"]}
         self._changed = asyncio.Event()
 
     def works(self, device: str) -> bool:

@@ -13,7 +13,7 @@ from kiosd_sim.paper import PrintedSlip
 KEEP = 50  # pictures of tickets
 NAME_COLUMNS = 10
 UID = re.compile(r"\[QR ([A-Z0-9-]{1,40})\]")
-BOX, PLAIN_BOX = "┌─┐│└┘", "+-+|++"
+BOX, PLAIN_BOX = ("┌", "─", "┐", "│", "└", "┘"), ("+", "-", "+", "|", "+", "+")
 
 LINES = {
     "ticket.issued": ("ticket", "{number} drawn, {ahead} waiting before it"),
@@ -54,7 +54,7 @@ class Screen:
 
     def __init__(self, pictures: Path, out: TextIO = sys.stdout) -> None:
         self._pictures, self._out = pictures, out
-        self._box = BOX if _can_show(out, BOX) else PLAIN_BOX
+        self._box = BOX if _can_show(out, "".join(BOX)) else PLAIN_BOX
 
     def say(self, text: str) -> None:
         """Lines of ours."""

@@ -4,7 +4,7 @@
 every change is told.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -82,7 +82,7 @@ def _left_out(document: Document) -> Iterator[tuple[str, str]]:
             document.pop(section, None)
 
 
-def _unname(place: Document, gone: Iterable[str]) -> None:
+def _unname(place: Document, gone: Mapping[str, str]) -> None:
     for key in ("buttons", "printer", "keys", "scanner", "rating", "display"):
         if place.get(key) in gone:
             del place[key]

@@ -19,6 +19,7 @@ WALK_S = (1.5, 4.0)
 SERVICE_S = (3.0, 8.0)
 THINK_S = (0.7, 2.5)
 REST_S = (0.5, 2.0)
+DOUBT_S = (0.4, 1.5)
 ANSWER_S = 2.0  # an officer who sees nothing happen looks again
 FULL = 6  # so many waiting in one line, and the next visitor comes back another day
 DOUBLE_SHARE, CARD_SHARE, RATING_SHARE, CHANGE_SHARE = 0.08, 0.75, 0.8, 0.07
@@ -174,4 +175,5 @@ class People:
         score, other = _one_of(SCORES, self._dice), _one_of(SCORES, self._dice)
         await self._press(desk.rating, desk.rating.buttons[score])
         if other != score and self._dice.random() < CHANGE_SHARE:
+            await asyncio.sleep(self._time(DOUBT_S))
             await self._press(desk.rating, desk.rating.buttons[other])

@@ -97,6 +97,7 @@ async def test_a_message_over_the_brokers_limit_never_leaves(tmp_path: Path) -> 
             with pytest.raises(Refused, match="too_large"):
                 await link.publish(Message("t", b"x" * 1000))
             await link.publish(Message("t", b"x" * 800))
+            await other.until(lambda: other.messages)
             assert [len(message.payload) for message in other.messages] == [800]
 
 
@@ -238,6 +239,28 @@ async def test_subscribed_messages_carry_where_to_answer_and_whether_they_were_r
     assert (message.topic, message.retain, message.reply_to, message.correlation) == ("in/new", True, "back", b"7")
     assert message.expiry_s is not None
     assert message.expiry_s <= 9
+
+
+async def test_a_wire_that_has_died_does_not_hold_the_end_of_the_daemon(mosquitto: Broker) -> None:
+    async with proxy(mosquitto.port) as wire:
+        async with open_link(wire.port) as link:
+            await connected(link)
+            wire.mode = "black_hole"
+            begin = CLOCK.now().monotonic
+        assert CLOCK.now().monotonic - begin < 2
+
+
+async def test_two_kiosks_with_one_id_step_back_and_say_so(mosquitto: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    async with open_link(mosquitto.port), open_link(mosquitto.port):
+        await until(lambda: "another client seems to use this client id" in caplog.text)
+
+
+async def test_an_authority_that_is_no_certificate_is_a_configuration_error(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate")
+    settings = MqttSettings(host="broker.example", ca_file=tmp_path / "ca.pem")
+    with pytest.raises(ConfigError):
+        async with MqttLink(settings, "x", CLOCK):
+            pass
 
 
 async def test_the_end_of_the_link_ends_its_subscriptions(mosquitto: Broker) -> None:

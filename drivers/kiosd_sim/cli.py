@@ -1,0 +1,114 @@
+"""``kiosd sim``: act on the far side of a simulation that runs. Raises ``Unavailable`` and ``Refused``, which the caller turns into words.
+
+Buttons are pressed at the pins of the daemon, everything else is done by the process that simulates the hardware.
+"""
+
+import argparse
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kiosd.errors import Refused, Unavailable
+from kiosd_sim.control import ask
+from kiosd_sim.floor import FAR_SOCKET, PINS_SOCKET, Panel, not_running, pin, read_floor
+
+STATE_HELP = "state directory of the simulation (default: $KIOSD_STATE, else var/sim here)"
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """A subcommand: its arguments with their help, what it does, and the function that does it."""
+
+    arguments: tuple[tuple[str, str], ...]
+    what: str
+    example: str
+    do: Callable[[argparse.Namespace], str]
+
+
+def _press(args: argparse.Namespace) -> str:
+    name = args.service[:1].upper() + args.service[1:] + ("_priority" if args.priority else "")
+    return _push(args, read_floor(args.state).tickets, name, "the ticket machine")
+
+
+def _key(args: argparse.Namespace) -> str:
+    return _push(args, read_floor(args.state).desk(args.counter).keys, args.key, f"counter {args.counter}")
+
+
+def _rate(args: argparse.Namespace) -> str:
+    return _push(args, read_floor(args.state).desk(args.counter).rating, args.score, f"the rating panel of counter {args.counter}")
+
+
+def _push(args: argparse.Namespace, panel: Panel, button: str, place: str) -> str:
+    from kiosd_sim.pins import Pins, PinsAbsent  # gpiozero is slow to import
+
+    number = pin(panel, button, place)
+    finger = Pins(args.state / PINS_SOCKET)
+    try:
+        (finger.bounce if args.bounce else finger.press)(number)
+    except PinsAbsent:
+        raise Unavailable(not_running(args.state)) from None
+    except ValueError as exc:
+        raise Refused("pin", {"message": f"{place}, button {button}: {exc}"}) from None
+    return f"pressed {button} at {place} (pin {number})"
+
+
+def _far(args: argparse.Namespace, *words: str) -> None:
+    ask(args.state, args.state / FAR_SOCKET, *words)
+
+
+def _scan(args: argparse.Namespace) -> str:
+    _far(args, "scan", args.counter, args.text)
+    return f"scanned {len(args.text)} characters at counter {args.counter}"
+
+
+def _paper(args: argparse.Namespace) -> str:
+    _far(args, "paper", args.paper)
+    return f"paper {args.paper}"
+
+
+def _plug(args: argparse.Namespace) -> str:
+    _far(args, args.deed, args.device)
+    return f"{args.deed}ged {args.device}"
+
+
+COUNTER = ("COUNTER", "number of a counter")
+DEVICE = ("DEVICE", "a device on a cable, as in the configuration: printer, scanner_1, board ...")
+DEEDS = {
+    "press": Deed((("SERVICE", "letter of a service"),), "press a button of the ticket machine", "press D", _press),
+    "key": Deed((COUNTER, ("KEY", "a key of that counter: advance, next ...")), "press an officer's key", "key 1 advance", _key),
+    "scan": Deed((COUNTER, ("TEXT", "what the code says")), "hold a code before a counter's scanner", "scan 1 KARTU-1", _scan),
+    "rate": Deed((COUNTER, ("SCORE", "4 to 1")), "press a button of a counter's rating panel", "rate 1 4", _rate),
+    "paper": Deed((("PAPER", "ok, near or out"),), "put paper into the printer, or take it out", "paper out", _paper),
+    "unplug": Deed((DEVICE,), "pull a device's cable", "unplug printer", _plug),
+    "plug": Deed((DEVICE,), "put the cable back", "plug printer", _plug),
+}
+"""Every subcommand of ``kiosd sim``."""
+BUTTONS = ("press", "key", "rate")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of ``kiosd sim``."""
+    top = argparse.ArgumentParser(prog="kiosd sim", description="Act on the simulated hardware of 'make run'.", allow_abbrev=False)
+    deeds = top.add_subparsers(dest="deed", required=True, metavar="COMMAND", title="commands")
+    for name, deed in DEEDS.items():
+        sentence = f"{deed.what[0].upper()}{deed.what[1:]}."
+        one = deeds.add_parser(name, help=deed.what, description=sentence, epilog=f"example: kiosd sim {deed.example}", allow_abbrev=False)
+        for argument, meaning in deed.arguments:
+            one.add_argument(argument.lower(), metavar=argument, help=meaning)
+        if name in BUTTONS:
+            one.add_argument("--bounce", action="store_true", help="as with a worn contact that closes several times")
+        if name == "press":
+            one.add_argument("--priority", action="store_true", help="the service's priority button")
+        one.add_argument("--state", type=Path, metavar="DIR", default=Path(os.environ.get("KIOSD_STATE") or "var/sim"), help=STATE_HELP)
+    return top
+
+
+def main(argv: Sequence[str]) -> int:
+    """Do what ``argv`` (without ``sim``) says; the exit status."""
+    try:
+        args = parser().parse_args(argv)
+    except SystemExit as done:  # argparse has said what there is to say
+        return int(done.code or 0)
+    print(DEEDS[args.deed].do(args))
+    return 0
