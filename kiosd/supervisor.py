@@ -3,6 +3,7 @@
 Waits 1, 2, 4 ... 60 s between tries (architecture: errors by reaction). A ``JournalError`` is nobody's device and passes through.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -76,6 +77,7 @@ async def supervise(
             raise
         except BaseException as exc:  # noqa: BLE001 - looked through by _why, which raises what is not the device's
             code, detail = _why(exc)
+            _leave_when_cancelled(health.device, detail)
         if opened_at is not None and clock.now().monotonic - opened_at >= GOOD_AFTER_S:
             wait = FIRST_WAIT_S
         await health.down(code, detail)
@@ -83,6 +85,14 @@ async def supervise(
         said = detail
         await clock.sleep(wait)
         wait = min(wait * 2, LAST_WAIT_S)
+
+
+def _leave_when_cancelled(device: str, detail: str) -> None:
+    """A device that fails while it is closed hides the cancellation that closed it: who was asked to stop must not go on."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        log.warning("%s failed while it was closed: %s", device, detail)
+        raise asyncio.CancelledError
 
 
 def _why(exc: BaseException) -> tuple[str, str]:

@@ -24,7 +24,7 @@ async def check(preset: Path) -> None:
     async with child(*kiosd("check-config", str(preset)), grace_s=ASK_GRACE_S, stdout=DEVNULL, stderr=PIPE) as process:
         _, said = await process.communicate()
     if process.returncode:
-        raise Trouble(said.decode(errors="replace").strip(), process.returncode)
+        raise Trouble(said.decode(errors="replace").strip().removeprefix("kiosd: "), process.returncode)
 
 
 @asynccontextmanager

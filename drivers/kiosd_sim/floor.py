@@ -87,12 +87,12 @@ def not_running(state: Path) -> str:
 
 def pin(panel: Panel, button: str, place: str) -> int:
     """The pin of ``button``; ``Refused`` with the buttons that ``place`` has."""
-    number: int = named(panel.buttons, button, f"button at {place}")
+    number: int = named(panel.buttons, button, "button", f" at {place}")
     return number
 
 
-def named(there: Mapping[str, Any], name: str, what: str) -> Any:
+def named(there: Mapping[str, Any], name: str, what: str, place: str = "") -> Any:
     """``there[name]``; ``Refused`` with what there is."""
     if name not in there:
-        raise Refused("unknown", {"message": f"there is no {what} {name[:40]!r}; there are: {', '.join(there) or 'none'}"})
+        raise Refused("unknown", {"message": f"there is no {what} {name[:40]!r}{place}; there are: {', '.join(there) or 'none'}"})
     return there[name]

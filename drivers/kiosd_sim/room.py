@@ -51,7 +51,8 @@ class Room:
         self.sequence = record["seq"]
         self._line(kind, data)
         if kind in AT_COUNTER or kind == REFUSED:
-            self._counter(kind, data, self.places[data["counter"]])
+            if place := self.places.get(data["counter"]):  # else of a counter that an earlier configuration had
+                self._counter(kind, data, place)
         elif kind in {"device.up", "device.degraded", "device.down"}:
             self._up[data["device"]] = kind != "device.down"
         self._changed.set()

@@ -58,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         options.state.mkdir(mode=0o750, parents=True, exist_ok=True)
         with only_one(options.state):
             asyncio.run(until_stopped(options))
+            print(f"Ended. The next run goes on from the journal in {options.state}.")
     except BaseException as exc:  # noqa: BLE001 - what nobody raised on purpose is raised again
         return _status(exc)
     return 0
@@ -129,7 +130,7 @@ async def simulate(options: argparse.Namespace) -> None:
         program = await stack.enter_async_context(daemon.running_daemon(state))
         now = await daemon.snapshot(state)
         await stack.enter_async_context(control.serve(state / FAR_SOCKET, partial(obey, far, plan)))
-        screen.say(welcome(options.config, state, sim, plan, broker, now, options.auto))
+        screen.welcome(welcome(options.config, state, sim, plan, broker, now, options.auto))
         room = Room(now)
         people = _people(options, plan, room, far, screen) if options.auto else None
         await _live(state, screen, room, people, program, broker)

@@ -54,16 +54,29 @@ class Screen:
 
     def __init__(self, pictures: Path, out: TextIO = sys.stdout) -> None:
         self._pictures, self._out = pictures, out
+        self._early: list[str] | None = []
         self._box = BOX if _can_show(out, "".join(BOX)) else PLAIN_BOX
 
     def say(self, text: str) -> None:
         """Lines of ours."""
         print(text, file=self._out, flush=True)
 
+    def welcome(self, text: str) -> None:
+        """All is ready: say so, and then what happened meanwhile (a board lit up, a ticket that was owed came out)."""
+        early, self._early = self._early or [], None
+        for part in (text, *early):
+            self.say(part)
+
+    def _tell(self, text: str) -> None:
+        if self._early is None:
+            self.say(text)
+        else:
+            self._early.append(text)
+
     def line(self, name: str, text: str, time: datetime | None = None) -> None:
         """One line with its time (now)."""
         at = (time or datetime.now().astimezone()).astimezone()
-        self.say(_clean(f"{at:%H:%M:%S}  {name:<{NAME_COLUMNS}}{text}"))
+        self._tell(_clean(f"{at:%H:%M:%S}  {name:<{NAME_COLUMNS}}{text}"))
 
     def record(self, record: dict[str, Any]) -> None:
         """An event, as ``kiosd events --json`` prints it."""
@@ -75,7 +88,8 @@ class Screen:
 
     def board(self, device: str, lines: Sequence[str]) -> None:
         """What a display shows now."""
-        self.line("board", f"{device}: [{' | '.join(line.strip() for line in lines)}]")
+        if any(lines):  # one that was just switched on is dark
+            self.line("board", f"{device}: [{' | '.join(line.strip() for line in lines)}]")
 
     def slip(self, device: str, slip: PrintedSlip) -> None:
         """A ticket came out of the printer ``device``: show it and keep its picture."""
@@ -83,7 +97,7 @@ class Screen:
         wide = slip.columns + 2
         rows = [f"{down} {_clean(row)[: slip.columns]:<{slip.columns}} {down}" for row in slip.text.splitlines()]
         self.line("paper", f"from {device}:")
-        self.say("\n".join([left_top + across * wide + right_top, *rows, left_bottom + across * wide + right_bottom]))
+        self._tell("\n".join([left_top + across * wide + right_top, *rows, left_bottom + across * wide + right_bottom]))
         self._keep(slip)
 
     def _keep(self, slip: PrintedSlip) -> None:

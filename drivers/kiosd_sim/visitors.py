@@ -81,8 +81,8 @@ class People:
         """An event has happened: whoever leaves a counter may rate."""
         data = record["data"]
         if record["type"] == "ticket.finished" and not data["by_system"] and self._raters is not None:
-            desk = self._plan.desks[str(data["counter"])]
-            if desk.rating.buttons and self._dice.random() < RATING_SHARE:
+            desk = self._plan.desks.get(str(data["counter"]))
+            if desk and desk.rating.buttons and self._dice.random() < RATING_SHARE:
                 self._raters.create_task(self._rate(desk))
 
     def _time(self, seconds: tuple[float, float]) -> float:

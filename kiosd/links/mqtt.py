@@ -25,10 +25,10 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from kiosd.clock import Clock
-from kiosd.errors import ConfigError, DeviceError, Refused, Unavailable
+from kiosd.errors import DeviceError, Refused, Unavailable
 from kiosd.links.base import MAX_PAYLOAD, Message
+from kiosd.links.credentials import client_context, password
 from kiosd.links.subscriptions import Subscriptions
-from kiosd.links.tls import client_context
 from kiosd.links.window import Window, packet_size
 from kiosd.mqtt.settings import MqttSettings
 from kiosd.threads import lane
@@ -103,7 +103,7 @@ class MqttLink:
         self._window = Window(self._transmit)
         self._subscriptions = Subscriptions()
         self._max_packet = sys.maxsize
-        self._conn, self._online = 0, False
+        self._conn, self._online, self._open, self._refusal = 0, False, True, ""
         self._connected_at, self._quick_drops, self._crowded = 0.0, 0, False
         self._changed = asyncio.Event()
         self.reason = "not connected yet"
@@ -121,7 +121,7 @@ class MqttLink:
         client.on_pre_connect = _forget
         client.on_socket_open = _no_delay
         client.on_connect = self._on_connect
-        client.on_connect_fail = lambda _client, _data: self._hand_over(self._failed, _why(sys.exc_info()[1]))
+        client.on_connect_fail = lambda _client, _data: self._hand_over(self._failed, str(sys.exc_info()[1]))  # paho calls it in an except
         client.on_disconnect = self._on_disconnect
         client.on_publish = lambda _client, _data, mid, reason, _properties: self._hand_over(self._settled, mid, reason)
         client.on_subscribe = lambda _client, _data, _mid, reasons, _properties: self._hand_over(self._subscribed, reasons)
@@ -130,7 +130,7 @@ class MqttLink:
 
     def _on_connect(self, _client: Client, _data: Any, _flags: ConnectFlags, reason: ReasonCode, properties: Properties | None) -> None:
         if reason.is_failure:
-            self._hand_over(self._failed, f"the broker refused the connection: {reason}")
+            self._refusal = f"the broker refused the connection: {reason}"  # told by on_disconnect, which comes next
         else:
             self._hand_over(self._connected, properties)
 
@@ -138,7 +138,8 @@ class MqttLink:
         taken_over = reason.value == SESSION_TAKEN_OVER
         self._draw_delays(client, self._crowded or taken_over)  # here, for paho reads them as soon as this returns
         words = "the broker ended the connection" if flags.is_disconnect_packet_from_server else "connection lost"
-        self._hand_over(self._disconnected, f"{words}: {reason}", taken_over)
+        refusal, self._refusal = self._refusal, ""
+        self._hand_over(self._disconnected, refusal or f"{words}: {reason}", taken_over)
 
     def _draw_delays(self, client: Client, crowded: bool) -> None:
         """Without jitter every kiosk of the country comes back in the same second after a broker restart."""
@@ -150,14 +151,10 @@ class MqttLink:
 
     async def __aenter__(self) -> "MqttLink":
         settings = self._settings
-        try:
-            if settings.username is not None:
-                password = settings.password_file.read_text(encoding="utf-8").strip() if settings.password_file else None
-                self._client.username_pw_set(settings.username, password)
-            if settings.ca_file is not None:
-                self._client.tls_set_context(client_context(settings.ca_file, settings.cert_file, settings.key_file))
-        except (OSError, ValueError) as exc:
-            raise ConfigError(f"mqtt: {exc}") from None
+        if settings.username is not None:
+            self._client.username_pw_set(settings.username, password(settings.password_file))
+        if settings.ca_file is not None:
+            self._client.tls_set_context(client_context(settings.ca_file, settings.cert_file, settings.key_file))
         self._prepare_will()
         self._draw_delays(self._client, crowded=False)
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
@@ -172,6 +169,7 @@ class MqttLink:
             async with asyncio.timeout(GOODBYE_S):
                 if self._presence is not None and self._online:
                     await self.publish(self._presence("offline", self._conn))
+        self._open = False
         self._set_online(False, "the link is closed")
         self._client.disconnect()
         async with lane("mqtt-stop") as stopper:  # loop_stop joins paho's thread, which may be in the middle of a connect
@@ -198,13 +196,14 @@ class MqttLink:
         self._set_online(True, "connected")
 
     def _failed(self, reason: str) -> None:
-        if reason != self.reason:
+        if reason != self.reason and self._open:
             log.warning("mqtt: no connection to %s:%d: %s", self._settings.host, self._settings.port, reason)
-        self.reason = reason
+            self.reason = reason
 
     def _disconnected(self, reason: str, taken_over: bool) -> None:
         if not self._online:
-            return  # a refused CONNECT, a close of ours, or paho telling it twice
+            self._failed(reason)
+            return
         quick = self._clock.now().monotonic - self._connected_at < QUICK_DROP_S
         self._quick_drops = self._quick_drops + 1 if quick else 0
         self._crowded = taken_over or self._quick_drops >= QUICK_DROPS
@@ -302,7 +301,3 @@ def _forget(client: Client, _data: Any) -> None:
 def _no_delay(_client: Client, _data: Any, sock: Any) -> None:
     """Without it a reply waits for the broker's delayed acknowledgement: 44 ms instead of 2."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-def _why(error: BaseException | None) -> str:
-    return str(error) or type(error).__name__ if error is not None else "no connection"

@@ -15,13 +15,13 @@ from kiosd.mqtt.topics import Topics
 from kiosd.queue.events import Record, family
 
 SPEC_VERSION = "1.0"
-SEQUENCE_DIGITS = 16
-"""CloudEvents compares ``sequence`` as text, so it is padded with zeros."""
+SEQUENCE_DIGITS = 15
+"""CloudEvents compares ``sequence`` as text, so it is padded with zeros; but never to 16 digits in a row (domain section 9)."""
 REPLAY_AFTER_S = 60.0
 
 
 def sequence_text(seq: int) -> str:
-    """``0000000000001234``."""
+    """``000000000001234``."""
     return f"{seq:0{SEQUENCE_DIGITS}d}"
 
 

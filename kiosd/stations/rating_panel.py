@@ -42,16 +42,16 @@ class RatingPanel:
 
     async def _invite(self, panel: ButtonPanel) -> None:
         changed = asyncio.Event()
+        since = (await self._queue.snapshot()).sequence
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._notice(changed))
+            tasks.create_task(self._notice(changed, since))
             while True:
                 view = (await self._queue.snapshot()).counter(self._counter)
                 await panel.lamp(LAMP, LampState.BLINK if view and view.rateable else LampState.OFF)
                 await changed_or(self._clock, changed, LAMP_CHECK_S)
                 changed.clear()
 
-    async def _notice(self, changed: asyncio.Event) -> None:
-        since = (await self._queue.snapshot()).sequence
+    async def _notice(self, changed: asyncio.Event, since: int) -> None:
         async for record in self._queue.events(since):
             if getattr(record.event, "counter", None) == self._counter:
                 changed.set()

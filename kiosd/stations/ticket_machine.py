@@ -51,6 +51,7 @@ class TicketMachine:
         self._jobs: deque[Job] = deque()
         self._more = asyncio.Event()
         self._refused = asyncio.Event()
+        self._printing = asyncio.Lock()
 
     async def use_buttons(self, panel: ButtonPanel, health: Health) -> None:
         """Each press asks for a ticket; the lamp says whether the machine gives any."""
@@ -88,7 +89,7 @@ class TicketMachine:
         snapshot = await self._queue.snapshot()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._give_up())
-            self._owe_again(snapshot)
+            await self._owe_again(snapshot)
             async for record in self._queue.events(snapshot.sequence):
                 if isinstance(record.event, TicketIssued) and record.event.slip:
                     self._owe(self._job(record, record.event))
@@ -104,13 +105,18 @@ class TicketMachine:
         )  # fmt: skip
         return Job(view, record.moment.synced, self._clock.now().monotonic + PRINT_WITHIN_S)
 
-    def _owe_again(self, snapshot: Snapshot) -> None:
-        """What a daemon before us owed: it may have come out, so it comes as a copy, and only if the visitor may still be here."""
+    async def _owe_again(self, snapshot: Snapshot) -> None:
+        """What a daemon before us owed: it may have come out, so it comes as a copy, and only if the visitor may still wait for it."""
         now = self._clock.now()
         for view in snapshot.tickets:
-            if view.paper is PrintState.QUEUED and view.state is TicketState.WAITING:
-                left = PRINT_WITHIN_S - (now.time - view.issued_at).total_seconds()
-                self._owe(Job(view, now.synced, now.monotonic + left, copy=True))
+            if view.paper is not PrintState.QUEUED:
+                continue
+            left = PRINT_WITHIN_S - (now.time - view.issued_at).total_seconds()
+            job = Job(view, now.synced, now.monotonic + left, copy=True)
+            if left > 0 and view.state is TicketState.WAITING:
+                self._owe(job)
+            else:
+                await self._report(job, "uncertain", "the daemon ended before the printer said what became of it")
 
     async def use_printer(self, printer: TicketPrinter, health: Health) -> None:
         """Print what is owed, oldest first, and report what became of it."""
@@ -120,14 +126,25 @@ class TicketMachine:
                 await self._print_next(printer)
 
     async def _watch(self, printer: TicketPrinter, health: Health) -> None:
-        async for fault in printer.watch():
-            await health.fault(fault)
+        try:
+            async for fault in printer.watch():
+                await health.fault(fault)
+        except DeviceError:
+            async with self._printing:  # only the slip under way knows what became of it: do not cancel it
+                raise
 
     async def _print_next(self, printer: TicketPrinter) -> None:
         while not self._jobs:
             self._more.clear()
             await self._more.wait()
-        job = self._jobs.popleft()
+        async with self._printing:
+            job = self._jobs.popleft()
+            ready = await self._print(job, printer)
+        if not ready:
+            await self._clock.sleep(NOT_READY_S)
+
+    async def _print(self, job: Job, printer: TicketPrinter) -> bool:
+        """Print ``job`` and report it, or put it back: False when the printer says why it cannot print now."""
         try:
             outcome = await printer.print_slip(self._slip(job, printer.columns))
         except DeviceError as exc:
@@ -135,12 +152,12 @@ class TicketMachine:
             self._more.set()
             if exc.code not in NOT_READY:
                 raise
-            await self._clock.sleep(NOT_READY_S)
-            return
+            return False
         except BaseException:
             await self._report(job, "uncertain", "printing was interrupted")
             raise
         await self._report(job, "printed" if outcome is Outcome.PRINTED else "uncertain", "")
+        return True
 
     async def _report(self, job: Job, outcome: str, detail: str) -> None:
         report = {"ticket": job.view.ticket, "outcome": outcome, "device": self._printer, "detail": detail, "reprint": job.copy}

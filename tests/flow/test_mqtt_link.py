@@ -191,17 +191,16 @@ async def test_a_cut_fails_what_is_not_acknowledged_and_does_not_send_it_again(m
                 conn = await connected(link)
                 wire.mode = "black_hole"
                 sent = [link.send(Message("t", b"%d" % n)) for n in range(50)]
-                wire.mode = "pass"
+                await until(lambda: wire.swallowed)
                 wire.cut()
                 results = await asyncio.gather(*sent, return_exceptions=True)
-                assert all(isinstance(result, Unavailable) for result in results if result is not None)
+                assert all(isinstance(result, Unavailable) for result in results)
                 await lost(link, conn)
+                wire.mode = "pass"
                 await connected(link)
                 await link.publish(Message("t", b"end"))
-                await other.until(lambda: other.messages and other.messages[-1].payload == b"end")
-            before_end = len(other.messages) - 1
-            assert before_end <= 20
-            assert len({message.payload for message in other.messages}) == len(other.messages)
+                await other.until(lambda: other.messages)
+            assert [message.payload for message in other.messages] == [b"end"]
 
 
 async def test_a_half_open_wire_is_noticed_by_keepalive(mosquitto: Broker) -> None:
@@ -258,7 +257,7 @@ async def test_two_kiosks_with_one_id_step_back_and_say_so(mosquitto: Broker, ca
 async def test_an_authority_that_is_no_certificate_is_a_configuration_error(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("no certificate")
     settings = MqttSettings(host="broker.example", ca_file=tmp_path / "ca.pem")
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match=r"ca\.pem"):
         async with MqttLink(settings, "x", CLOCK):
             pass
 
@@ -282,5 +281,6 @@ async def test_an_error_in_a_callback_does_not_end_pahos_thread(mosquitto: Broke
         with peer(mosquitto.port, "peer", "out") as other:
             other.publish("in/1", b"x")
             await other.until(lambda: other.acks)
-            await link.publish(Message("out", b"still here"))
+            async with asyncio.timeout(5):
+                await link.publish(Message("out", b"still here"))
         assert link.alive

@@ -102,6 +102,12 @@ def day(n: int) -> list[Event]:
     return [issued(i) if i % 2 else opened(1) for i in range(1, n + 1)]
 
 
+async def told(site: Site, central: Peer, last: int) -> None:
+    """Everything was told, and ``central`` has got the last of its part, number ``last``."""
+    await until(lambda: site.done)
+    await central.until(partial(has_got, central, last))
+
+
 def has_got(central: Peer, number: int) -> bool:
     """Whether ``central`` has got event ``number``."""
     return number in sequences(central.messages)
@@ -139,7 +145,7 @@ async def test_events_come_as_they_happen_in_order(mosquitto: Broker) -> None:
             for event in day(200):
                 site.queue.add(event)
                 await asyncio.sleep(0)
-            await until(lambda: site.done)
+            await told(site, central, 200)
         assert sequences(central.messages) == list(range(1, 201))
         assert not any(message.json["replay"] for message in central.messages if "/ev/" in message.topic)
         assert {message.topic for message in central.messages if "/ev/" in message.topic} == {f"{ROOT}/ev/ticket", f"{ROOT}/ev/counter"}
@@ -166,7 +172,7 @@ async def test_what_did_not_change_is_not_said_again(mosquitto: Broker) -> None:
         async with site.uplink(mosquitto.port):
             await central.until(lambda: len(central.messages) >= 5)
             site.queue.add(issued(1))
-            await until(lambda: site.done)
+            await told(site, central, 1)
         assert [message.topic for message in central.messages[5:-1]] == [f"{ROOT}/ev/ticket"]
         assert central.messages[-1].json["state"] == "offline"
 
@@ -182,7 +188,7 @@ async def test_a_backlog_goes_out_paced_marked_and_before_what_happens_now(mosqu
         async with site.uplink(mosquitto.port, pace_per_s=50):
             await central.until(lambda: central.messages)
             site.queue.add(issued(21))
-            await until(lambda: site.done)
+            await told(site, central, 21)
             assert site.clock.now().monotonic - begin >= 19 / 50
         assert sequences(central.messages) == list(range(1, 22))
         assert [message.json["replay"] for message in central.messages] == [True] * 20 + [False]
@@ -193,10 +199,10 @@ async def test_after_a_restart_it_goes_on_where_it_was(mosquitto: Broker) -> Non
     site.queue.add(*day(10))
     with peer(mosquitto.port, "peer", EVENTS) as central:
         async with site.uplink(mosquitto.port):
-            await until(lambda: site.done)
+            await told(site, central, 10)
         site.queue.add(*day(5))
         async with site.uplink(mosquitto.port):
-            await until(lambda: site.done)
+            await told(site, central, 15)
         assert sequences(central.messages) == list(range(1, 16))
 
 
@@ -206,7 +212,7 @@ async def test_a_broker_that_was_away_loses_nothing(mosquitto: Broker, monkeypat
     with peer(mosquitto.port, "before", EVENTS) as before:
         async with site.uplink(mosquitto.port) as link:
             site.queue.add(*day(10))
-            await until(lambda: site.done)
+            await told(site, before, 10)
             conn = await link.connected()
             mosquitto.stop()
             await link.lost(conn)
@@ -215,7 +221,7 @@ async def test_a_broker_that_was_away_loses_nothing(mosquitto: Broker, monkeypat
                 await asyncio.sleep(0.01)
             mosquitto.start()
             with peer(mosquitto.port, "after", f"{ROOT}/#") as after:
-                await until(lambda: site.done)
+                await told(site, after, 40)
                 assert sorted(set(sequences(after.messages))) == list(range(11, 41))
                 assert {"info", "status", "queue", "counter/1"} <= {message.topic.removeprefix(f"{ROOT}/") for message in after.messages}
         assert sequences(before.messages) == list(range(1, 11))
@@ -231,7 +237,7 @@ async def test_cuts_in_the_middle_of_a_burst_lose_nothing(mosquitto: Broker) -> 
                     site.queue.add(*day(150))
                     await central.until(partial(has_got, central, enough))
                     wire.cut()
-                await until(lambda: site.done)
+                await told(site, central, 600)
             assert once(sequences(central.messages)) == list(range(1, 601))
 
 
@@ -242,13 +248,13 @@ async def test_a_half_open_wire_loses_nothing(mosquitto: Broker) -> None:
             async with site.uplink(wire.port, keepalive_s=1) as link:
                 conn = await link.connected()
                 site.queue.add(*day(10))
-                await until(lambda: site.done)
+                await told(site, central, 10)
                 wire.mode = "black_hole"
                 site.queue.add(*day(30))
                 await link.lost(conn)
                 wire.mode = "pass"
                 wire.cut()
-                await until(lambda: site.done)
+                await told(site, central, 40)
             assert once(sequences(central.messages)) == list(range(1, 41))
 
 
@@ -263,7 +269,7 @@ async def test_who_listens_late_gets_everything_in_order(mosquitto: Broker, capl
         with peer(mosquitto.port, "late", EVENTS) as late:
             assert not late.messages
             clock.probe()
-            await until(lambda: site.done)
+            await told(site, late, 60)
             assert sequences(late.messages) == list(range(1, 61))
 
 
@@ -276,10 +282,10 @@ async def test_who_listens_to_a_part_gets_that_part_without_delay(mosquitto: Bro
             await part.until(lambda: len(part.messages) == 20)
             site.queue.add(*day(10))
             await part.until(lambda: len(part.messages) == 25)
-            assert site.cursors.get("central/counter") >= 49
+            await until(lambda: site.cursors.get("central/counter") >= 49)
             assert site.cursors.get("central/ticket") == 0
             with peer(mosquitto.port, "rest", f"{ROOT}/ev/ticket") as rest:
-                await until(lambda: site.done)
+                await told(site, rest, 49)
                 assert once(sequences(rest.messages)) == list(range(1, 51, 2))
         assert once(sequences(part.messages)) == list(range(2, 51, 2))
 
@@ -318,7 +324,7 @@ async def test_an_event_that_is_too_large_is_left_out_loudly(mosquitto: Broker, 
     site.queue.add(issued(1), TicketRefused(service="A", code="closed", message="x" * 9000), issued(2))
     with peer(mosquitto.port, "peer", EVENTS) as central:
         async with site.uplink(mosquitto.port):
-            await until(lambda: site.done)
+            await told(site, central, 3)
         assert sequences(central.messages) == [1, 3]
     assert "event 2 (ticket.refused) is left out: too_large" in caplog.text
 

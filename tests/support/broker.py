@@ -86,7 +86,7 @@ class Proxy:
     def __init__(self, target: int) -> None:
         self.port = 0
         self.mode: Literal["pass", "deny", "black_hole"] = "pass"
-        self.connections = 0
+        self.swallowed = 0  # bytes that went into the black hole
         self._target = target
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -95,7 +95,6 @@ class Proxy:
             writer.transport.abort()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
         if self.mode == "deny":
             writer.transport.abort()
             return
@@ -113,6 +112,8 @@ class Proxy:
             while data := await reader.read(65_536):
                 if self.mode == "pass":
                     writer.write(data)
+                else:
+                    self.swallowed += len(data)
         writer.close()
 
 

@@ -145,6 +145,12 @@ class DeliveryMachine(RuleBasedStateMachine):
                 self.under_way.append(parcel)
                 self.sent.append(parcel.record.seq)
 
+    @precondition(lambda self: self.delivery.moved and self.position is not None and self.position < len(self.records))
+    @rule()
+    def read_on_although_the_pass_is_over(self) -> None:
+        assert self.position is not None
+        assert self.delivery.offer(self.records[self.position]) is None
+
     @precondition(lambda self: self.under_way)
     @rule(data=st.data())
     def accept(self, data: st.DataObject) -> None:

@@ -53,12 +53,12 @@ def test_an_event_is_a_cloudevent(clock: ManualClock) -> None:
     envelope = json.loads(message.payload)
     assert envelope == {
         "specversion": "1.0",
-        "id": f"{STREAM}-0000000000001234",
+        "id": f"{STREAM}-000000000001234",
         "source": "/kiosd/cth01/hub",
         "type": "kiosd.ticket.called.v1",
         "subject": "A005",
         "time": "2026-07-01T05:00:00.123Z",
-        "sequence": "0000000000001234",
+        "sequence": "000000000001234",
         "stream": STREAM,
         "boot": clock.now().boot,
         "clock": "synced",
@@ -68,7 +68,7 @@ def test_an_event_is_a_cloudevent(clock: ManualClock) -> None:
     assert all(re.fullmatch(r"[a-z0-9]{1,20}", name) for name in envelope)
     assert (message.topic, message.qos, message.retain, message.expiry_s) == ("kiosd/1/cth01/hub/ev/ticket", 1, False, None)
     assert message.content_type == "application/cloudevents+json"
-    assert message.properties == (("type", "kiosd.ticket.called.v1"), ("sequence", "0000000000001234"))
+    assert message.properties == (("type", "kiosd.ticket.called.v1"), ("sequence", "000000000001234"))
 
 
 @pytest.mark.parametrize(("seconds", "replay"), [(0, False), (60, False), (61, True)])

@@ -12,6 +12,9 @@ from kiosd.queue.model import TRANSITIONS, CounterState, TicketState, allowed, t
 from support.site import PureDay, settings, wib
 
 
+CARD = "0123abcd-0123abcd-0123abcd-0123abcd"
+
+
 def issue(day: PureDay, service: str = "A", **more: object) -> str:
     return str(day.do(cmd.IssueTicket.model_validate({"service": service, **more})).result["number"])
 
@@ -366,17 +369,16 @@ def test_a_scan_starts_the_called_visit_with_a_card() -> None:
     day = PureDay()
     issue(day)
     call(day)
-    token = "0123abcd-0123abcd-0123abcd-0123abcd"
-    day.do(cmd.AttachScan(counter=1, token=token))
+    day.do(cmd.AttachScan(counter=1, token=CARD))
     ticket = day.book.by_number("A001")
     assert ticket is not None and ticket.identity == "card" and ticket.state is TicketState.SERVING
-    day.do(cmd.AttachScan(counter=1, token=token))
+    day.do(cmd.AttachScan(counter=1, token=CARD))
     assert [record.event.type for record in day.log[-3:]] == ["scan.read", "ticket.started", "scan.read"]
 
 
 def test_a_scan_where_nobody_is_served_leaves_only_the_fact() -> None:
     day = PureDay()
-    day.do(cmd.AttachScan(counter=1, token="0123abcd-0123abcd-0123abcd-0123abcd"))
+    day.do(cmd.AttachScan(counter=1, token=CARD))
     assert day.log[-1].event == ev.ScanUnattached(counter=1)
     assert "0123abcd" not in day.log[-1].event.model_dump_json()
 

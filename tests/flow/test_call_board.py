@@ -1,0 +1,238 @@
+"""Call boards: real bytes to a simulated board, while people are called by the real queue."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kiosd.clock import ManualClock
+from kiosd.queue import commands as cmd
+from kiosd.queue.commands import new_id
+from kiosd.stations.call_board import MESSAGE_S, RESEND_S, CallBoard
+from kiosd_sim.board import Cd5220Screen, SimBoard
+from support.site import wib
+from support.stationkiosk import Kiosk, kiosk
+
+IDLE = ("Silakan ambil nomor", "")
+
+
+@asynccontextmanager
+async def plugged(directory: Path, name: str = "board") -> AsyncIterator[SimBoard]:
+    board = SimBoard(directory / name, Cd5220Screen())
+    with board.port.plugged():
+        yield board
+
+
+def show(it: Kiosk, board: SimBoard, name: str = "board", counter: int | None = None, **config: Any) -> None:
+    """A call board in ``it``."""
+    settings = {"port": str(board.port.link), "protocol": "cd5220", **config}
+    it.device(name, "serial_display", settings, CallBoard(it.queue, it.clock, "id", counter).use)
+
+
+async def reads(board: SimBoard, *lines: str) -> None:
+    """Wait until the board shows these lines."""
+    try:
+        await board.shows(lambda shown: shown == lines)
+    except TimeoutError:
+        assert board.lines == lines
+    assert not board.screen.garbage
+
+
+async def call(it: Kiosk, counter: int = 1) -> None:
+    """Somebody comes and is called to this counter."""
+    await it.do(cmd.IssueTicket(service="A", slip=False), cmd.CallNext(counter=counter))
+
+
+async def test_a_call_is_shown_until_the_visit_ends_and_the_newest_call_wins(tmp_path: Path) -> None:
+    async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
+        show(it, board)
+        await reads(board, *IDLE)
+        await call(it)
+        await reads(board, "NOMOR A001", "LOKET 1")
+        await it.do(cmd.Start(counter=1))
+        await call(it, 2)
+        await reads(board, "NOMOR A002", "LOKET 2")
+        it.clock.advance(10)
+        await it.do(cmd.Start(counter=2), cmd.Finish(counter=2))
+        await reads(board, "NOMOR A001", "LOKET 1")
+        await it.do(cmd.Finish(counter=1))
+        await reads(board, *IDLE)
+
+
+async def test_a_recall_brings_the_number_back(tmp_path: Path) -> None:
+    async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
+        show(it, board)
+        await call(it, 1)
+        await call(it, 2)
+        await reads(board, "NOMOR A002", "LOKET 2")
+        it.clock.advance(11)
+        await it.do(cmd.Recall(counter=1))
+        await reads(board, "NOMOR A001", "LOKET 1")
+        it.clock.advance(11)
+        await it.do(cmd.Recall(counter=1))
+        it.clock.advance(11)
+        await it.do(cmd.MarkAbsent(counter=1))
+        await reads(board, "NOMOR A002", "LOKET 2")
+
+
+@pytest.mark.parametrize("ends", [cmd.CancelTicket(ticket="A001"), cmd.CloseDay()], ids=["cancelled", "day closed"])
+async def test_a_call_that_is_over_is_not_shown_any_more(tmp_path: Path, ends: cmd.Command) -> None:
+    async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
+        show(it, board)
+        await call(it)
+        await reads(board, "NOMOR A001", "LOKET 1")
+        await it.do(ends.model_copy(update={"id": new_id()}))
+        await board.shows(lambda lines: lines[0] != "NOMOR A001")
+
+
+async def test_a_refusal_is_told_for_a_while_and_a_new_call_goes_before_it(tmp_path: Path) -> None:
+    async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
+        show(it, board)
+        await call(it)
+        await reads(board, "NOMOR A001", "LOKET 1")
+        press = cmd.IssueTicket(service="D", place="button/D")
+        await it.do(press, press.model_copy(update={"id": new_id()}))
+        await reads(board, "Nomor D001 sedang", "dicetak.")
+        await it.passes(MESSAGE_S - 1)
+        await reads(board, "Nomor D001 sedang", "dicetak.")
+        await it.passes(2)
+        await reads(board, "NOMOR A001", "LOKET 1")
+        await it.do(press.model_copy(update={"id": new_id()}))
+        await reads(board, "Nomor D001 sedang", "dicetak.")
+        await it.do(cmd.CallNext(counter=2))
+        await reads(board, "NOMOR D001", "LOKET 2")
+
+
+async def test_a_number_that_got_no_paper_is_told(tmp_path: Path) -> None:
+    async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
+        show(it, board)
+        await reads(board, *IDLE)
+        reply = await it.do(cmd.IssueTicket(service="A"))
+        await it.do(cmd.ReportPaper(ticket=str(reply.result["ticket"]), outcome="failed", device="printer"))
+        await reads(board, "Nomor Anda A001", "mohon dicatat")
+        await it.passes(MESSAGE_S + 1)
+        await reads(board, *IDLE)
+
+
+async def test_a_board_that_is_plugged_in_again_shows_at_once_who_has_to_come(tmp_path: Path) -> None:
+    async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
+        show(it, board)
+        await call(it, 1)
+        await reads(board, "NOMOR A001", "LOKET 1")
+        it.clock.advance(1)
+        await call(it, 2)
+        board.port.unplug()
+        down = await it.record("device.down", device="board", tick=RESEND_S)
+        await it.do(cmd.Start(counter=1))  # later than the call at counter 2, but nobody has to come for it
+        board.screen.feed(b"\x1b@")
+        board.port.plug()
+        await it.event("device.up", device="board", since=down.seq, tick=1)
+        await reads(board, "NOMOR A002", "LOKET 2")
+        assert board.history[-1] == ("NOMOR A002", "LOKET 2")
+
+
+async def test_a_board_that_forgot_is_told_again_by_itself(tmp_path: Path) -> None:
+    async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
+        show(it, board)
+        await call(it)
+        await reads(board, "NOMOR A001", "LOKET 1")
+        for _ in range(2):
+            board.screen.feed(b"\x1b@")
+            await it.passes(RESEND_S - 3)
+            assert board.lines == ("", "")
+            await it.passes(5)
+            await reads(board, "NOMOR A001", "LOKET 1")
+
+
+async def test_a_jammed_board_does_not_delay_calling_and_shows_the_newest_when_it_is_free(tmp_path: Path) -> None:
+    async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
+        show(it, board, write_timeout_s=10.0)
+        await reads(board, *IDLE)
+        board.port.jam()
+        async with asyncio.timeout(5):  # half of what one write to the board may take
+            for _ in range(20):
+                await call(it)
+                await it.do(cmd.Start(counter=1), cmd.Finish(counter=1))
+            await call(it)
+        assert "device.down" not in [record.event.type for record in it.log], "it is still waiting for the board"
+        board.port.release()
+        await reads(board, "NOMOR A021", "LOKET 1")
+
+
+async def test_a_board_that_takes_nothing_is_down_and_comes_back(tmp_path: Path) -> None:
+    async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
+        show(it, board, write_timeout_s=0.1)
+        await reads(board, *IDLE)
+        board.port.jam()
+        await call(it)
+        down = await it.record("device.down", device="board", code="timeout")
+        board.port.release()
+        await it.event("device.up", device="board", since=down.seq, tick=0.5)
+        await reads(board, "NOMOR A001", "LOKET 1")
+
+
+async def test_a_board_of_one_counter_shows_only_that_counter(tmp_path: Path) -> None:
+    async with plugged(tmp_path) as hall, plugged(tmp_path, "desk") as desk, kiosk(tmp_path) as it:
+        show(it, hall, "hall")
+        show(it, desk, "desk", counter=2)
+        await reads(desk, *IDLE)
+        await call(it, 1)
+        await call(it, 2)
+        await call(it, 3)
+        await reads(hall, "NOMOR A003", "LOKET 3")
+        await reads(desk, "NOMOR A002", "LOKET 2")
+        await it.do(cmd.Recall(counter=2))
+        await reads(desk, "Nomor A002 baru", "dipanggil; tunggu...")
+        await it.passes(MESSAGE_S + 1)
+        await reads(desk, "NOMOR A002", "LOKET 2")
+        assert {number for number, _ in desk.history if number.startswith("NOMOR")} == {"NOMOR A002"}
+        assert not any("tunggu" in line for lines in hall.history for line in lines), "an officer's affair"
+
+
+@pytest.mark.parametrize(
+    ("when", "lines"),
+    [
+        (wib("2026-07-01 12:30"), ("Tutup. Buka 13.00", "")),
+        (wib("2026-07-01 07:00"), ("Tutup. Buka 08.00", "")),
+        (wib("2026-07-01 17:00"), ("Tutup. Buka Kamis", "08.00")),
+        (wib("2026-07-03 17:00"), ("Tutup. Buka Senin", "08.00")),
+        (wib("2026-07-02 17:00"), ("Tutup. Buka Jumat", "07.30")),
+    ],
+)
+async def test_outside_hours_it_says_so_and_when_it_opens(tmp_path: Path, when: datetime, lines: tuple[str, str]) -> None:
+    async with plugged(tmp_path) as board, kiosk(tmp_path, ManualClock(when)) as it:
+        show(it, board)
+        await reads(board, *lines)
+        await it.do(cmd.IssueTicket(service="A"))
+        await it.passes(1)
+        await reads(board, *lines)
+
+
+async def test_the_board_opens_and_closes_by_itself(tmp_path: Path) -> None:
+    async with plugged(tmp_path) as board, kiosk(tmp_path, ManualClock(wib("2026-07-01 11:59"))) as it:
+        show(it, board)
+        await reads(board, *IDLE)
+        await it.passes(60 + RESEND_S, step=5)
+        await reads(board, "Tutup. Buka 13.00", "")
+        await it.passes(3600, step=30)
+        await reads(board, *IDLE)
+        await it.do(cmd.CloseDay())
+        await reads(board, "Layanan tutup", "")
+
+
+async def test_no_call_is_lost_on_the_way_however_fast_they_come(tmp_path: Path) -> None:
+    async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
+        show(it, board)
+        await reads(board, *IDLE)
+        await it.do(*(cmd.IssueTicket(service="A", slip=False) for _ in range(30)))
+        for _ in range(10):
+            async with asyncio.TaskGroup() as tasks:
+                for counter in (1, 2, 3):
+                    tasks.create_task(it.do(cmd.CallNext(counter=counter), cmd.Start(counter=counter)))
+        called = [record.event.model_dump() for record in it.log if record.event.type == "ticket.called"]
+        assert len(called) == 30
+        await reads(board, f"NOMOR {called[-1]['number']}", f"LOKET {called[-1]['counter']}")

@@ -1,0 +1,149 @@
+"""The ticket machine from a finger on a pin to paper in a hand: real driver, real printer's bytes, real journal."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from kiosd.clock import ManualClock
+from kiosd.journal.journal import FILE
+from kiosd.queue import commands as cmd
+from kiosd.queue.model import PrintState
+from kiosd_sim.printer import sim_printer_pty
+from support.site import wib
+from support.stationkiosk import kiosk
+from support.ticketmachine import A_PRIORITY, LAMP, A, D, FarPrinter, every_wire, lines, machine, numbers
+
+
+def journal(state: Path) -> Iterator[tuple[str, str]]:
+    """Type and data of every event on disk."""
+    with closing(sqlite3.connect(f"file:{state / FILE}?mode=ro", uri=True)) as reader:
+        yield from reader.execute("SELECT type, data FROM journal ORDER BY seq")
+
+
+@every_wire
+async def test_a_press_becomes_an_event_then_paper_then_an_event(tmp_path: Path, wire: FarPrinter) -> None:
+    async with wire(tmp_path) as far, kiosk(tmp_path) as it:
+        machine(it, far.port)
+        await it.up("buttons", "printer")
+        await it.lit(LAMP, True)
+        it.press(D)
+        slip = await far.next_slip()
+        issued = await it.event("ticket.issued")
+        printed = await it.event("ticket.printed")
+        on_disk = [(kind, data) for kind, data in journal(tmp_path) if kind.startswith("ticket.")]
+        assert [kind for kind, _ in on_disk] == ["ticket.issued", "ticket.printed"]
+        assert f'"number":"{issued.number}"' in on_disk[0][1].replace(": ", ":")
+        assert issued.number == "D001" and issued.place == "button/D"
+        assert issued.number in lines(slip) and f"[QR {issued.ticket}]" in lines(slip)
+        assert "Layanan Pasar Kerja" in lines(slip) and "SALINAN" not in slip.text
+        assert (printed.number, printed.device, printed.reprint) == ("D001", "printer", False)
+
+
+async def test_a_second_press_while_the_first_prints_is_refused_and_nothing_is_lost(tmp_path: Path) -> None:
+    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
+        machine(it, far.port)
+        await it.up("buttons", "printer")
+        far.set(slow=2000.0)
+        it.press(A)
+        await far.half_out()
+        it.press(A)
+        refused = await it.event("ticket.refused")
+        assert (refused.code, refused.message) == ("still_printing", "Nomor A001 sedang dicetak.")
+        await it.blinks(LAMP)
+        far.set(slow=None)
+        it.press(D)  # another button is another line: it only waits for the printer
+        await it.event("ticket.printed", number="A001")
+        await it.event("ticket.printed", number="D001")
+        it.clock.advance(3)
+        it.press(A)
+        await it.event("ticket.printed", number="A002")
+        assert numbers(far) == ["A001", "D001", "A002"]
+        assert not far.torn
+
+
+async def test_two_buttons_at_once_are_two_slips(tmp_path: Path) -> None:
+    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
+        machine(it, far.port)
+        await it.up("buttons", "printer")
+        fingers = [threading.Thread(target=it.pins.press, args=(pin, 0.02)) for pin in (A, D)]
+        for finger in fingers:
+            finger.start()
+        await it.event("ticket.printed", number="A001")
+        await it.event("ticket.printed", number="D001")
+        for finger in fingers:
+            finger.join(5)
+        assert sorted(numbers(far)) == ["A001", "D001"]
+
+
+async def test_the_priority_button_gives_a_priority_ticket_that_says_so(tmp_path: Path) -> None:
+    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
+        machine(it, far.port)
+        await it.up("buttons", "printer")
+        it.press(A_PRIORITY)
+        assert "PRIORITAS" in lines(await far.next_slip())
+        assert (await it.event("ticket.issued")).priority
+        assert (await it.do(cmd.IssueTicket(service="A"), cmd.CallNext(counter=1))).result["number"] == "A001"
+
+
+async def test_outside_hours_a_press_prints_nothing_and_the_lamp_says_so(tmp_path: Path) -> None:
+    clock = ManualClock(wib("2026-07-01 12:58"))
+    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path, clock) as it:
+        machine(it, far.port)
+        await it.up("buttons", "printer")
+        await it.lit(LAMP, False)
+        it.press(A)
+        refused = await it.event("ticket.refused")
+        assert (refused.code, refused.opens_at) == ("break", "2026-07-01T13:00:00+07:00")
+        await it.blinks(LAMP)
+        await it.passes(3)
+        await it.lit(LAMP, False)
+        assert "ticket.issued" not in await it.kinds()
+        await it.passes(120, step=5)
+        await it.lit(LAMP, True)
+        it.press(A)
+        await it.event("ticket.printed", number="A001")
+        assert numbers(far) == ["A001"]
+
+
+async def test_paper_follows_the_event_whoever_asked(tmp_path: Path) -> None:
+    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
+        machine(it, far.port)
+        await it.up("printer")
+        await it.do(cmd.IssueTicket(service="A", slip=False), cmd.IssueTicket(service="D"))
+        await it.event("ticket.printed", number="D001")
+        assert numbers(far) == ["D001"]
+        assert {view.number: view.paper for view in (await it.queue.snapshot()).tickets} == {
+            "A001": PrintState.NONE,
+            "D001": PrintState.PRINTED,
+        }
+
+
+async def test_a_jammed_button_is_known_and_the_others_go_on(tmp_path: Path) -> None:
+    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
+        machine(it, far.port)
+        await it.up("buttons", "printer")
+        it.clock.advance(1)
+        it.pins.low(A)
+        await it.event("ticket.printed", number="A001")
+        stuck = await it.record("device.degraded", tick=0.5, device="buttons", code="stuck")
+        it.press(D)
+        await it.event("ticket.printed", number="D001")
+        it.pins.high(A)
+        await it.event("device.up", device="buttons", since=stuck.seq, tick=0.01)
+        it.press(A)
+        await it.event("ticket.printed", number="A002")
+        assert numbers(far) == ["A001", "D001", "A002"]
+
+
+async def test_many_presses_while_the_printer_is_slow_are_all_printed_in_order(tmp_path: Path) -> None:
+    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
+        machine(it, far.port)
+        await it.up("printer")
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(10):
+                tasks.create_task(it.do(cmd.IssueTicket(service="A")))
+        await it.event("ticket.printed", number="A010")
+        assert numbers(far) == [f"A{n:03}" for n in range(1, 11)]

@@ -1,0 +1,39 @@
+"""A ticket machine around a test's kiosk, and how to read what it prints."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kiosd.stations.ticket_machine import TicketMachine
+from kiosd_sim.paper import PrintedSlip
+from kiosd_sim.printer import SimPrinter, sim_printer_pty, sim_printer_tcp
+from support.stationkiosk import PRINTER, Kiosk
+
+A, D, A_PRIORITY, LAMP = 4, 17, 22, 27
+BUTTONS = {"buttons": {"A": A, "D": D, "A_priority": A_PRIORITY}, "lamps": {"ready": LAMP}, "stuck_s": 0.4}
+
+FarPrinter = Callable[[Path], AbstractAsyncContextManager[SimPrinter]]
+WIRES: list[FarPrinter] = [lambda directory: sim_printer_pty(directory / "lp"), lambda _: sim_printer_tcp()]
+every_wire = pytest.mark.parametrize("wire", WIRES, ids=["line", "network"])
+
+
+def machine(it: Kiosk, port: str, buttons: bool = True, **printer: Any) -> None:
+    """A ticket machine in ``it``."""
+    station = TicketMachine(it.queue, it.clock, it.settings, "printer")
+    it.run(station.run())
+    if buttons:
+        it.device("buttons", "gpio_buttons", BUTTONS, station.use_buttons)
+    it.device("printer", "escpos_printer", {"port": port, **PRINTER, **printer}, station.use_printer)
+
+
+def lines(slip: PrintedSlip) -> list[str]:
+    """What a person reads on it."""
+    return [line.strip() for line in slip.text.splitlines()]
+
+
+def numbers(far: SimPrinter) -> list[str]:
+    """The number on each slip that came out."""
+    return [next(line for line in lines(slip) if len(line) == 4 and line[1:].isdigit()) for slip in far.slips]
