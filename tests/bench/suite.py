@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import issuers, process, queue_alone, whole, years
+from bench import issuers, process, queue_alone, uplink_alone, whole, years
 from bench.figures import Figure, as_json, in_page, table
 from bench.history import old_journal
 from bench.plant import ROOT
@@ -54,6 +54,10 @@ def _queue(place: Place, counts: Counts) -> list[Figure]:
     return queue_alone.figures(place.directory, counts.durable)
 
 
+def _uplink(place: Place, counts: Counts) -> list[Figure]:
+    return uplink_alone.figures(place.directory, place.scratch, counts.presses)
+
+
 def _whole(place: Place, counts: Counts) -> list[Figure]:
     """One kiosk for all of these: memory is looked at after its first 60 tickets, idling before the flood of the four issuers."""
     first = max(1, min(TICKETS_FOR_MEMORY, counts.presses) - whole.WARM_UP)
@@ -74,7 +78,13 @@ def _years(place: Place, counts: Counts) -> list[Figure]:
     return years.figures(journal, counts.old_events, place.directory, place.scratch, counts.starts, counts.old_presses)
 
 
-GROUPS: dict[str, Callable[[Place, Counts], list[Figure]]] = {"queue": _queue, "whole": _whole, "starts": _starts, "years": _years}
+GROUPS: dict[str, Callable[[Place, Counts], list[Figure]]] = {
+    "queue": _queue,
+    "uplink": _uplink,
+    "whole": _whole,
+    "starts": _starts,
+    "years": _years,
+}
 
 
 def _say(text: str) -> None:

@@ -144,7 +144,9 @@ def figures(measured: Presses) -> list[Figure]:
     """Paper and subscriber."""
     return [
         compared("press -> last byte at the printer's far side", "ms", measured.paper, "raw commit, same bytes through a pty"),
-        compared("press -> MQTT subscriber", "ms", measured.told, "raw commit, raw paho QoS 1 to subscriber", Bound("ratio", 2.5)),
+        compared(
+            "press -> MQTT subscriber, whole kiosk", "ms", measured.told, "raw commit, raw paho QoS 1 to subscriber", Bound("ratio", 2.5)
+        ),
     ]
 
 
@@ -164,10 +166,15 @@ def _command(it: Kiosk) -> float:
     body = {"id": str(uuid4()), "args": {"service": "A", "slip": False}}
     begin = time.perf_counter()
     it.publisher.publish(f"{TOPIC}/cmd/issue", json.dumps(body).encode(), REPLY)
-    came, message = it.subscriber.wait(lambda message: message.topic == REPLY)
-    if json.loads(message.payload)["status"] != "done":
-        raise AssertionError(f"the command was refused: {message.payload!r}")
-    time.sleep(SETTLE_S)  # its event goes to the subscriber meanwhile
+    came, told = 0.0, False
+    while not (came and told):  # the event may overtake the reply; the next turn begins when both are here and all is quiet
+        at, message = it.subscriber.wait(lambda message: message.topic == REPLY or is_event(message, "ticket.issued"))
+        if message.topic != REPLY:
+            told = True
+        elif json.loads(message.payload)["status"] == "done":
+            came = at
+        else:
+            raise AssertionError(f"the command was refused: {message.payload!r}")
     return (came - begin) * 1000
 
 
@@ -175,5 +182,4 @@ def _raw_command(it: Kiosk) -> float:
     begin = time.perf_counter()
     it.publisher.publish(RAW_ASK, b"x" * COMMAND_BYTES, RAW_ANSWER)
     came, _ = it.subscriber.wait(lambda message: message.topic == RAW_ANSWER)
-    time.sleep(SETTLE_S)
     return (came - begin) * 1000

@@ -1,6 +1,7 @@
 """A driver and its far side on one bench: what tests of all drivers, and of all drivers of a port, share."""
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -124,6 +125,7 @@ class Footprint:
     """The threads and open files of this process, to find out what a driver left behind."""
 
     def __init__(self) -> None:
+        gc.collect()  # what earlier tests left to the collector is not this driver's
         self._files, self._threads = open_files(), set(threading.enumerate())
 
     async def is_back(self) -> None:
@@ -136,4 +138,4 @@ class Footprint:
     def _left(self) -> list[str]:
         threads = [thread.name for thread in threading.enumerate() if thread not in self._threads]
         files = open_files() - self._files
-        return [*threads, *([f"{files} open files"] if files else [])]
+        return [*threads, *([f"{files} open files"] if files > 0 else [])]

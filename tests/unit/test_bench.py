@@ -70,7 +70,7 @@ def test_memory_is_refused_as_a_disk(tmp_path: Path, monkeypatch: pytest.MonkeyP
         suite.measure(tmp_path, TINY, ["queue"])
 
 
-@pytest.mark.parametrize(("group", "rows"), [("queue", 1), ("whole", 9), ("starts", 1), ("years", 2)])
+@pytest.mark.parametrize(("group", "rows"), [("queue", 1), ("uplink", 1), ("whole", 9), ("starts", 1), ("years", 2)])
 def test_every_group_measures(group: str, rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suite, "file_system", lambda _path: "ext4")  # only that it runs: a tmpfs will do for tests
     found = suite.measure(tmp_path, TINY, [group])

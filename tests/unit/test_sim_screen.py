@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from string import Formatter
 
 import pytest
 
@@ -81,5 +82,6 @@ def test_every_line_is_of_an_event_and_takes_its_fields(tmp_path: Path) -> None:
         it.record({"type": kind, "time": TIME, "data": {name: 4 if name == "score" else name.upper() for name in fields}})
     assert "{" not in text(out) and "4 Sangat Puas" in text(out)
     assert len(text(out).splitlines()) == 1 + len(LINES)
-    for name, template in LINES.values():
-        assert len(name) < screen.NAME_COLUMNS and template
+    for kind, (name, template) in LINES.items():
+        assert len(name) < screen.NAME_COLUMNS
+        assert {field for _, field, _, _ in Formatter().parse(template) if field} <= EVENTS[kind].model_fields.keys()
