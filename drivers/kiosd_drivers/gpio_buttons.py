@@ -44,6 +44,8 @@ class Config(DriverConfig):
             if pin in taken:
                 raise ValueError(f"GPIO {pin} is used twice: by {taken[pin]} and by {user}")
             taken[pin] = user
+        if self.debounce_s >= self.stuck_s:
+            raise ValueError("debounce_s must be shorter than stuck_s")
         if not self.pull_up and (wrong := sorted(FIXED_PULL_UPS.intersection(self.buttons.values()))):
             raise ValueError(f"GPIO {wrong[0]} has a fixed pull-up resistor: with pull_up = false no button works on it")
         return self

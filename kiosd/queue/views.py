@@ -66,8 +66,13 @@ def _counter(book: Book, settings: QueueSettings, number: int, now: datetime) ->
         service=ticket.service if ticket else "",
         calls=ticket.calls if ticket else 0,
         since=_since(ticket, counter.state),
-        rateable=ended.number if ended and ended.rating is None and window_open(ended, now, settings.rules) else "",
+        rateable=ended.number if ended and _unrated(ended) and window_open(ended, now, settings.rules) else "",
     )
+
+
+def _unrated(ticket: Ticket) -> bool:
+    """Not rated yet, or by two buttons at once, which counts for nothing."""
+    return ticket.rating is None or ticket.rating.score is None
 
 
 def _since(ticket: Ticket | None, state: CounterState) -> datetime | None:

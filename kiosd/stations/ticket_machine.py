@@ -1,7 +1,8 @@
 """The ticket machine: buttons in, paper out.
 
 Rule 1  The ticket is durable before any byte goes to the printer; paper follows the event, whoever asked for the ticket.
-Rule 2  A slip that surely did not print is tried again while its visitor may still stand there; then the boards tell the number.
+Rule 2  A slip that surely did not print is tried again while its visitor may still stand there; then, or at once when the printer has
+        been gone for a while, the boards tell the number.
 Rule 3  A slip that may have printed is printed again only as a marked copy (the daemon died between the event and the printer's answer).
 """
 
@@ -25,6 +26,9 @@ from kiosd.supervisor import Health
 log = logging.getLogger(__name__)
 
 PRINT_WITHIN_S = 30.0  # how long a visitor waits for paper before the number on the board has to do
+BACK_SOON_S = (
+    5.0  # a printer that went this short ago may only have been replugged; one that is gone longer prints nothing for this visitor
+)
 NOT_READY = frozenset({"paper_out", "cover_open", "offline"})  # the printer is there and says why it cannot: no need to open it again
 NOT_READY_S = 2.0
 LAMP = "ready"
@@ -52,6 +56,7 @@ class TicketMachine:
         self._more = asyncio.Event()
         self._refused = asyncio.Event()
         self._printing = asyncio.Lock()
+        self._gone_since: float | None = clock.now().monotonic
 
     async def use_buttons(self, panel: ButtonPanel, health: Health) -> None:
         """Each press asks for a ticket; the lamp says whether the machine gives any."""
@@ -103,7 +108,9 @@ class TicketMachine:
             ticket=event.ticket, number=event.number, service=event.service, state=TicketState.WAITING, issued_at=record.moment.time,
             priority=event.priority, counter=None, paper=PrintState.QUEUED, ahead=event.ahead,
         )  # fmt: skip
-        return Job(view, record.moment.synced, self._clock.now().monotonic + PRINT_WITHIN_S)
+        now = self._clock.now().monotonic
+        dead = self._gone_since is not None and now - self._gone_since > BACK_SOON_S
+        return Job(view, record.moment.synced, now if dead else now + PRINT_WITHIN_S)
 
     async def _owe_again(self, snapshot: Snapshot) -> None:
         """What a daemon before us owed: it may have come out, so it comes as a copy, and only if the visitor may still wait for it."""
@@ -120,10 +127,14 @@ class TicketMachine:
 
     async def use_printer(self, printer: TicketPrinter, health: Health) -> None:
         """Print what is owed, oldest first, and report what became of it."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._watch(printer, health))
-            while True:
-                await self._print_next(printer)
+        self._gone_since = None
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._watch(printer, health))
+                while True:
+                    await self._print_next(printer)
+        finally:
+            self._gone_since = self._clock.now().monotonic
 
     async def _watch(self, printer: TicketPrinter, health: Health) -> None:
         try:

@@ -17,15 +17,21 @@ async def test_without_a_printer_the_ticket_is_valid_and_its_number_is_told_in_t
         machine(it, str(tmp_path / "nothing"))
         down = await it.event("device.down", device="printer")
         assert down.code == "absent" and str(tmp_path / "nothing") in down.detail
+        it.press(D)
+        fresh = await it.record("ticket.issued")
+        late = await it.record("ticket.print_failed", tick=0.5)
+        waited = late.moment.monotonic - fresh.moment.monotonic
+        assert PRINT_WITHIN_S <= waited < PRINT_WITHIN_S + 2, "it may only have been pulled out for a moment"
         it.press(A)
-        issued = await it.record("ticket.issued")
-        failed = await it.record("ticket.print_failed", tick=0.5)
-        assert PRINT_WITHIN_S <= failed.moment.monotonic - issued.moment.monotonic < PRINT_WITHIN_S + 2
-        (view,) = (await it.queue.snapshot()).tickets
+        issued = await it.record("ticket.issued", number="A001")
+        failed = await it.record("ticket.print_failed", tick=0.1, number="A001")
+        assert failed.moment.monotonic - issued.moment.monotonic < 2, "it is dead: this visitor is told at once"
+        view = next(view for view in (await it.queue.snapshot()).tickets if view.number == "A001")
         assert (view.number, view.state, view.paper) == ("A001", TicketState.WAITING, PrintState.FAILED)
+        await it.passes(2)
         it.press(A)
         assert (await it.event("ticket.issued", number="A002")).ahead == 1, "the next visitor is not held up"
-        assert (await it.do(cmd.CallNext(counter=1))).result["number"] == "A001"
+        assert (await it.do(cmd.CallNext(counter=1))).result["number"] == "D001"
 
 
 async def test_a_slip_waits_for_paper_while_its_visitor_waits(tmp_path: Path) -> None:

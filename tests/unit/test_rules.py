@@ -11,7 +11,6 @@ from kiosd.queue.book import Book, fold
 from kiosd.queue.model import TRANSITIONS, CounterState, TicketState, allowed, ticket_number
 from support.site import PureDay, settings, wib
 
-
 CARD = "0123abcd-0123abcd-0123abcd-0123abcd"
 
 
