@@ -336,8 +336,8 @@ async def test_when_lgpios_callback_thread_dies_the_panel_is_gone_and_opening_ag
 
     lgpio = SimpleNamespace(_notify_thread=CallbackThread(), _callback_thread=CallbackThread)
     monkeypatch.setattr(sim, "lgpio", lgpio, raising=False)  # in the factory's module, where gpiozero's own lgpio factory has it
-    config = Config(buttons=TWO, stuck_s=0.04)
-    async with opened(config) as (_, reader), opened(Config(buttons={"C": 5}, stuck_s=0.04)) as (_, other):
+    config = Config(buttons=TWO, debounce_s=0.01, stuck_s=0.04)
+    async with opened(config) as (_, reader), opened(Config(buttons={"C": 5}, debounce_s=0.01, stuck_s=0.04)) as (_, other):
         pins.press(4, 0.001)
         assert await reader.buttons(1) == ["A"]
         lgpio._notify_thread.alive = False
