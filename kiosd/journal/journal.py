@@ -91,12 +91,19 @@ class Journal:
         """Open or create the journal at ``path``; ``JournalError`` when it is damaged, newer than this program, or not writable."""
         with _fatal(f"cannot open {path}"):
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            for setting in _SETTINGS:
-                self._db.execute(setting)
-            self._migrate()
-            self.stream: str = self._db.execute("SELECT id FROM stream").fetchone()[0]
-            self.cursors: dict[str, int] = dict(self._db.execute("SELECT name, seq FROM cursor"))
-            last = self._db.execute("SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1").fetchone()
+            try:
+                self._begin()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _begin(self) -> None:
+        for setting in _SETTINGS:
+            self._db.execute(setting)
+        self._migrate()
+        self.stream: str = self._db.execute("SELECT id FROM stream").fetchone()[0]
+        self.cursors: dict[str, int] = dict(self._db.execute("SELECT name, seq FROM cursor"))
+        last = self._db.execute("SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1").fetchone()
         self.seq: int = last[0] if last else 0
         self._hash: bytes = last[1] if last else genesis(self.stream)
 

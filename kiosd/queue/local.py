@@ -219,10 +219,10 @@ async def open_local(state: Path, settings: QueueSettings, clock: Clock) -> Asyn
     """The queue of the journal in ``state``, restored; closed on exit. ``run`` is the caller's to start."""
     async with lane("journal", JournalError) as journal_lane:
         journal = await journal_lane.run(partial(Journal, state / FILE), OPEN_DEADLINE_S)
-        await journal_lane.run(partial(check_small, state / FILE), OPEN_DEADLINE_S)
         queue = LocalQueue(journal, journal_lane, settings, clock)
-        await queue.restore()
         try:
+            await journal_lane.run(partial(check_small, state / FILE), OPEN_DEADLINE_S)
+            await queue.restore()
             yield queue
         finally:
             await queue.close()
