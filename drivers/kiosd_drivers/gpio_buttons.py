@@ -19,7 +19,7 @@ from kiosd.ports import ButtonPanel, DriverConfig, Fault, LampState, Press
 from kiosd.threads import Inbox
 from kiosd_drivers._gpio import Button, Edge, Lamp, boottime, border, callback_thread, pin_factory
 
-CHECK_S = 1.0
+CHECK_S = 2.0  # how late a stuck button or a dead library thread is noticed
 FIXED_PULL_UPS = {2, 3}  # 1.8 kohm on every board: the I2C lines
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_]{1,16}$")]

@@ -43,5 +43,6 @@ async def audit_beside(state: Path) -> dict[str, object]:
                 count = checked
                 await asyncio.sleep(REST_S)
         finally:
+            audit.interrupt()
             await side.run(audit.close, STEP_DEADLINE_S)
     return {"ok": True, "events": count}

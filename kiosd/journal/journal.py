@@ -28,6 +28,7 @@ FILE = "journal.db"
 SCHEMA_VERSION = 1
 ANSWERS_KEPT = timedelta(hours=24)  # mqtt contract section 5: an id is known for 24 h
 _COLUMNS = "seq, time, boot, monotonic, clock, type, data, command, reply, hash"
+_ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 _INSERT = f"INSERT INTO journal ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - a constant
 _SETTINGS = (
     "PRAGMA journal_mode = WAL",
@@ -72,7 +73,7 @@ def iso(time: datetime) -> str:
 
 def row_hash(before: bytes, fields: Sequence[object]) -> bytes:
     """SHA-256 over the hash of the row before and this row's fields as a JSON array."""
-    return hashlib.sha256(before + json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()).digest()
+    return hashlib.sha256(before + _ENCODE(fields).encode()).digest()
 
 
 def _record(row: Row) -> Record:
@@ -240,5 +241,10 @@ class Audit:
             pass
         return count
 
+    def interrupt(self) -> None:
+        """End what is being read now, from any thread: a check of a large file must not hold the daemon's end."""
+        self._db.interrupt()
+
     def close(self) -> None:
+        """Close the connection."""
         self._db.close()

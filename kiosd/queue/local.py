@@ -64,7 +64,7 @@ class LocalQueue:
         self._anchor = clock.now()
         self.cursors = Cursors(journal.cursors)
         self._book = Book()
-        self._answers: dict[str, tuple[Moment | None, Reply]] = {}
+        self._answers: dict[str, tuple[Moment | None, Reply | str]] = {}
         self._recent: deque[Record] = deque(maxlen=RECENT)
         self._waiting: list[tuple[Command, asyncio.Future[Reply]]] = []
         self._wake = asyncio.Event()
@@ -85,7 +85,7 @@ class LocalQueue:
         tail = await self._lane.run(self._journal.tail, OPEN_DEADLINE_S)
         self._book = fold(Book(), tail.records)
         self._recent.extend(tail.records)
-        self._answers = {command: (None, Reply.model_validate_json(reply)) for command, reply in tail.answers.items()}
+        self._answers = {command: (None, reply) for command, reply in tail.answers.items()}
 
     async def execute(self, command: Command) -> Reply:
         """See ``Queue``. A caller that is cancelled while it waits does not take the command back."""
@@ -131,7 +131,8 @@ class LocalQueue:
     def _answer(self, command: Command, book: Book) -> tuple[Book, list[Entry], Reply]:
         known = self._answers.get(command.id)
         if known is not None:
-            return book, [], known[1]
+            answer = known[1]  # as text while it comes from the journal: hardly any is ever asked for again
+            return book, [], answer if isinstance(answer, Reply) else Reply.model_validate_json(answer)
         now = steady(self._clock.now(), book.last, self._anchor)
         before = [Entry(record) for record in self._records(due(book, now, self._settings), book.seq, now, command)]
         if before:

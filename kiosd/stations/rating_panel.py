@@ -47,8 +47,12 @@ class RatingPanel:
             tasks.create_task(self._notice(changed, since))
             while True:
                 view = (await self._queue.snapshot()).counter(self._counter)
-                await panel.lamp(LAMP, LampState.BLINK if view and view.rateable else LampState.OFF)
-                await changed_or(self._clock, changed, LAMP_CHECK_S)
+                if view and view.rateable:
+                    await panel.lamp(LAMP, LampState.BLINK)
+                    await changed_or(self._clock, changed, LAMP_CHECK_S)
+                else:
+                    await panel.lamp(LAMP, LampState.OFF)
+                    await changed.wait()
                 changed.clear()
 
     async def _notice(self, changed: asyncio.Event, since: int) -> None:

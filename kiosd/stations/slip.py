@@ -8,6 +8,7 @@ Rule 3  A second print of a ticket says so (``SALINAN``) and has the same number
 import textwrap
 import unicodedata
 from datetime import datetime
+from functools import lru_cache
 
 from kiosd.ports import Qr, Slip, Text
 from kiosd.queue.interface import TicketView
@@ -108,11 +109,13 @@ def _moment(local: datetime, site: SiteSettings, language: Language, columns: in
     return (*_block(day, columns), *_block(time, columns))
 
 
+@lru_cache(256)  # the same few sentences on every ticket, and wrapping is most of the work of a slip
 def _block(text: str, columns: int) -> tuple[Text, ...]:
     """A sentence in as many centred lines as it needs."""
     return tuple(Text(line) for line in textwrap.wrap(printable(text), columns))
 
 
+@lru_cache(64)
 def _name(text: str, columns: int, bold: bool = False) -> tuple[Text, ...]:
     """A name in as many lines as it needs, of about the same length: a last word alone in its line looks like a mistake."""
     text = printable(text)

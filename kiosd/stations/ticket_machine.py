@@ -32,7 +32,7 @@ BACK_SOON_S = (
 NOT_READY = frozenset({"paper_out", "cover_open", "offline"})  # the printer is there and says why it cannot: no need to open it again
 NOT_READY_S = 2.0
 LAMP = "ready"
-LAMP_CHECK_S = 5.0  # hours change by time alone, which is no event
+LAMP_CHECK_S = 10.0  # hours change by time alone, which is no event
 REFUSED_BLINK_S = 2.0
 PRIORITY = "_priority"  # a button named A_priority gives a priority ticket of service A
 

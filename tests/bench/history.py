@@ -1,4 +1,4 @@
-"""A journal with years in it: 2.5 million events of 400 working days, made once by the journal's own ``append`` and kept."""
+"""A journal with years in it: 2.5 million events of two years, made once by the journal's own ``append`` and kept."""
 
 import json
 import random

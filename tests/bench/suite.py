@@ -34,7 +34,7 @@ class Counts:
     idle_s: float = 30.0
     starts: int = 7
     old_events: int = 2_500_000
-    old_days: int = 400
+    old_days: int = 735  # mqtt notes section 3.5: about 3,400 events a day
     old_presses: int = 500
 
 

@@ -64,7 +64,7 @@ def test_environment(unit: Unit) -> None:
     environment = dict(value.split("=", 1) for value in unit["Service"]["Environment"])
     assert environment["GPIOZERO_PIN_FACTORY"] == "lgpio"
     assert environment["ESCPOS_CAPABILITIES_PICKLE_DIR"] == "%C/kiosd"
-    assert environment["MALLOC_ARENA_MAX"] == "2"
+    assert environment["MALLOC_ARENA_MAX"] == "1"
 
 
 def test_nothing_that_would_blind_the_daemon(unit: Unit) -> None:
