@@ -44,6 +44,11 @@ def whole_ms(value: datetime) -> datetime:
     return value.replace(microsecond=value.microsecond // 1000 * 1000)
 
 
+def utc_text(value: datetime) -> str:
+    """``2026-07-01T01:05:00.123Z``: the form of the journal and of the MQTT contract."""
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
 def boot_id() -> str:
     """The kernel's random id of this boot, a UUID."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()

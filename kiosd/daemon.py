@@ -74,6 +74,7 @@ def _exit_status(exc: BaseException) -> int:
 
 async def _serve(settings: Settings, state: Path) -> None:
     clock = SystemClock(trust_rtc=settings.clock.trust_rtc)
+    site_key = load_scan_key(settings.scan.key_file, state)  # what is wrong with it is said before READY
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -92,7 +93,7 @@ async def _serve(settings: Settings, state: Path) -> None:
         ]
         await queue.execute(ReportStart(version=__version__, config_hash=settings.hash))
         await asked.wait()
-        edge = group.create_task(_edge(settings, state, queue, clock))
+        edge = group.create_task(_edge(settings, site_key, queue, clock))
         notify("READY=1", f"STATUS=site {settings.site.id}, {len(settings.devices)} devices")
         log.info("kiosd %s serves site %s from %s", __version__, settings.site.id, state)
         await stop.wait()
@@ -139,14 +140,14 @@ async def _audit(queue: Queue, state: Path) -> None:
         await queue.execute(ReportDevice(device="journal", state="ok"))
 
 
-async def _edge(settings: Settings, state: Path, queue: LocalQueue, clock: Clock) -> None:
+async def _edge(settings: Settings, site_key: bytes, queue: LocalQueue, clock: Clock) -> None:
     """Everything that touches the outside: stations with their devices, and uplinks."""
     async with asyncio.TaskGroup() as tasks:
-        for work in (*_stations(settings, state, queue, clock), *_uplinks(settings, queue, clock)):
+        for work in (*_stations(settings, site_key, queue, clock), *_uplinks(settings, queue, clock)):
             tasks.create_task(work)
 
 
-def _stations(settings: Settings, state: Path, queue: Queue, clock: Clock) -> list[Coroutine[Any, Any, None]]:
+def _stations(settings: Settings, site_key: bytes, queue: Queue, clock: Clock) -> list[Coroutine[Any, Any, None]]:
     async def report(device: str, health: State, code: str, detail: str) -> None:
         await queue.execute(ReportDevice(device=device, state=health, code=code[:32], detail=detail))
 
@@ -164,7 +165,6 @@ def _stations(settings: Settings, state: Path, queue: Queue, clock: Clock) -> li
         work += [tickets.run(), *device(machine.buttons, tickets.use_buttons), *device(machine.printer, tickets.use_printer)]
     for name in settings.call_board.displays if settings.call_board else ():
         work += device(name, CallBoard(queue, clock, language).use)
-    site_key = load_scan_key(settings.scan.key_file, state)
     for number, desk in settings.counters.items():
         counter = CounterStation(queue, clock, number, settings.rules.max_calls, site_key)
         work += device(desk.keys, counter.use_keys)

@@ -4,6 +4,8 @@ A port has one to three methods and no state; its docstring is the contract that
 A driver module has a ``Config``, a class with the port's methods and ``DRIVER``, an object of the shape ``Driver``.
 """
 
+import time
+import unicodedata
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -19,9 +21,31 @@ class DriverConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+def boottime() -> float:
+    """Seconds since boot, those of the sleep included: what ``at`` of an input counts in."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def safe_text(text: str) -> str:
+    """``text`` in printable ASCII, so that its width is known and no control byte of it reaches a device.
+
+    Accents are dropped, control and direction characters are removed, the rest becomes ``?``.
+    """
+    return "".join(_safe(char) for char in unicodedata.normalize("NFKD", text))
+
+
+def _safe(char: str) -> str:
+    if " " <= char <= "~":
+        return char
+    category = unicodedata.category(char)
+    if category == "Zs":
+        return " "
+    return "" if category[0] in "CMZ" else "?"  # controls, format and direction characters; combining marks; line separators
+
+
 @dataclass(frozen=True, slots=True)
 class Press:
-    """A button went down. ``at`` is ``time.clock_gettime(CLOCK_BOOTTIME)`` in seconds, taken in the driver's thread."""
+    """A button went down. ``at`` is ``boottime()``, taken in the driver's thread."""
 
     button: str
     at: float

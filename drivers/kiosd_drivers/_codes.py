@@ -9,13 +9,12 @@ import asyncio
 import logging
 import os
 import select
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import IntEnum
 from typing import Protocol
 
-from kiosd.ports import BadScan, Scan
+from kiosd.ports import BadScan, Scan, boottime
 from kiosd.threads import Inbox, start_reader
 
 log = logging.getLogger(__name__)
@@ -26,11 +25,6 @@ STX, ETX = 0x02, 0x03
 TERMINATORS = b"\r\n"
 CONTROL = frozenset((*range(0x20), 0x7F)) - {ETX}  # an ETX is judged at the end of the code, where it is allowed
 END_S = 2.0  # a reader that was woken needs microseconds to end
-
-
-def boottime() -> float:
-    """Seconds since boot, as ``kiosd.ports`` wants them in ``at``."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Skip(IntEnum):

@@ -11,7 +11,6 @@ import os
 import shutil
 import sys
 import tempfile
-import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from kiosd.ports import Align, Qr, Slip, Text
+from kiosd.ports import Align, Qr, Slip, Text, safe_text
 
 QR_DOTS = 6  # 0.75 mm a module: read by cheap scanners and by phones
 QR_LEVEL_M = 1  # python-escpos' QR_ECLEVEL_M: 15 % of the code may be damaged
@@ -50,20 +49,6 @@ class Paper:
     cut: bool
     feed_dots: int | None
     qr: Literal["native", "raster"]
-
-
-def safe_text(text: str) -> str:
-    """``text`` in printable ASCII: accents are dropped, control and direction characters are removed, the rest becomes ``?``."""
-    return "".join(_safe(char) for char in unicodedata.normalize("NFKD", text))
-
-
-def _safe(char: str) -> str:
-    if " " <= char <= "~":
-        return char
-    category = unicodedata.category(char)
-    if category == "Zs":
-        return " "
-    return "" if category[0] in "CMZ" else "?"  # controls, format and direction characters; combining marks; line separators
 
 
 def load() -> Callable[[Slip, Paper], bytes]:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import sys
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kiosd.errors import DeviceError
-from kiosd.ports import LampState
+from kiosd.ports import LampState, boottime
 from kiosd.threads import Inbox
 
 HARDWARE_BOUNCE_S = 0.02  # lgpio reports an edge only after the pin was quiet for so long, so longer would swallow short presses
@@ -25,11 +24,6 @@ class Edge:
     button: str
     down: bool
     at: float
-
-
-def boottime() -> float:
-    """Seconds since boot, the time of a ``Press``."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Contact:

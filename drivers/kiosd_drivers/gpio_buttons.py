@@ -15,9 +15,9 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from kiosd.errors import DeviceError
-from kiosd.ports import ButtonPanel, DriverConfig, Fault, LampState, Press
+from kiosd.ports import ButtonPanel, DriverConfig, Fault, LampState, Press, boottime
 from kiosd.threads import Inbox
-from kiosd_drivers._gpio import Button, Edge, Lamp, boottime, border, callback_thread, pin_factory
+from kiosd_drivers._gpio import Button, Edge, Lamp, border, callback_thread, pin_factory
 
 CHECK_S = 2.0  # how late a stuck button or a dead library thread is noticed
 FIXED_PULL_UPS = {2, 3}  # 1.8 kohm on every board: the I2C lines

@@ -20,7 +20,7 @@ from importlib import resources
 from pathlib import Path
 from uuid import uuid4
 
-from kiosd.clock import Moment
+from kiosd.clock import Moment, utc_text
 from kiosd.errors import JournalError
 from kiosd.queue.events import DayOpened, Record, decode
 
@@ -64,11 +64,6 @@ def _fatal(doing: str) -> Iterator[None]:
         yield
     except sqlite3.Error as exc:
         raise JournalError(f"journal: {doing}: {exc}") from exc
-
-
-def iso(time: datetime) -> str:
-    """UTC with milliseconds and ``Z``, the journal's and the contract's form."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03d}Z"
 
 
 def row_hash(before: bytes, fields: Sequence[object]) -> bytes:
@@ -116,7 +111,7 @@ class Journal:
             schema = resources.files("kiosd.journal").joinpath(f"schema/{number:04d}.sql").read_text("utf-8")
             self._db.executescript(f"BEGIN;\n{schema}")
             if number == 1:
-                self._db.execute("INSERT INTO stream VALUES (?, ?)", (str(uuid4()), iso(datetime.now(UTC))))
+                self._db.execute("INSERT INTO stream VALUES (?, ?)", (str(uuid4()), utc_text(datetime.now(UTC))))
             self._db.execute("COMMIT")
 
     def append(self, entries: Sequence[Entry], cursors: Mapping[str, int] = NO_CURSORS) -> None:
@@ -149,7 +144,16 @@ class Journal:
             if record.seq != seq:
                 raise JournalError(f"journal: event {record.seq} does not follow {seq - 1}")
             data = record.event.model_dump_json()
-            fields = (seq, iso(moment.time), moment.boot, moment.monotonic, int(moment.synced), record.event.type, data, record.command)
+            fields = (
+                seq,
+                utc_text(moment.time),
+                moment.boot,
+                moment.monotonic,
+                int(moment.synced),
+                record.event.type,
+                data,
+                record.command,
+            )
             before = row_hash(before, (*fields, entry.reply))
             rows.append((*fields, entry.reply, before))
         return rows

@@ -6,9 +6,8 @@ Rule 3  ``replay`` marks what is told late, so that a display does not announce 
 """
 
 import json
-from datetime import UTC, datetime
 
-from kiosd.clock import Moment
+from kiosd.clock import Moment, utc_text
 from kiosd.errors import Refused
 from kiosd.links.base import MAX_PAYLOAD, Message
 from kiosd.mqtt.topics import Topics
@@ -28,11 +27,6 @@ def sequence_text(seq: int) -> str:
 def event_type(kind: str) -> str:
     """``kiosd.ticket.called.v1`` of ``ticket.called``."""
     return f"kiosd.{kind}.v1"
-
-
-def utc_text(time: datetime) -> str:
-    """``2026-07-01T01:05:00.123Z``."""
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def compact(payload: object) -> bytes:

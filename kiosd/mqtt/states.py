@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from kiosd.clock import Clock
+from kiosd.clock import Clock, utc_text
 from kiosd.links.base import Message
-from kiosd.mqtt.envelope import compact, utc_text
+from kiosd.mqtt.envelope import compact
 from kiosd.mqtt.topics import Topics
 from kiosd.queue.commands import COMMANDS
 from kiosd.queue.events import EVENTS

@@ -8,7 +8,6 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -152,7 +151,7 @@ class LocalQueue:
         if records:
             entries.append(Entry(records[-1], reply.model_dump_json()))
             self._answers[command.id] = (now, reply)
-        return fold(book, records), before + entries, reply
+        return (fold(book, records) if records else book), before + entries, reply
 
     def _decide(self, command: Command, book: Book, now: Moment) -> tuple[tuple[Event, ...], Decision | None, str, str]:
         language = self._settings.site.language
@@ -169,11 +168,10 @@ class LocalQueue:
 
     def _forget(self, now: Moment) -> None:
         """Once a day, when it opens or closes: drop answers older than a day, so that the table does not grow for ever."""
-        oldest: timedelta = ANSWERS_KEPT
         self._answers = {
             command: (moment or now, reply)
             for command, (moment, reply) in self._answers.items()
-            if moment is None or now.time - moment.time <= oldest
+            if moment is None or now.time - moment.time <= ANSWERS_KEPT
         }
 
     async def events(self, since: int) -> AsyncIterator[Record]:

@@ -6,11 +6,10 @@ Rule 3  A second print of a ticket says so (``SALINAN``) and has the same number
 """
 
 import textwrap
-import unicodedata
 from datetime import datetime
 from functools import lru_cache
 
-from kiosd.ports import Qr, Slip, Text
+from kiosd.ports import Qr, Slip, Text, safe_text
 from kiosd.queue.interface import TicketView
 from kiosd.queue.settings import Language, SiteSettings
 from kiosd.queue.texts import official_date, official_time
@@ -97,7 +96,7 @@ def _number(ticket: TicketView, words: dict[str, str], columns: int, copy: bool)
 
 def _big(text: str, size: int, columns: int) -> Text:
     """``text`` in one line, ``size`` times as big as normal or as big as fits."""
-    text = printable(text)[:columns]
+    text = safe_text(text)[:columns]
     return Text(text, max(1, min(size, columns // max(1, len(text)))), bold=True)
 
 
@@ -112,13 +111,13 @@ def _moment(local: datetime, site: SiteSettings, language: Language, columns: in
 @lru_cache(256)  # the same few sentences on every ticket, and wrapping is most of the work of a slip
 def _block(text: str, columns: int) -> tuple[Text, ...]:
     """A sentence in as many centred lines as it needs."""
-    return tuple(Text(line) for line in textwrap.wrap(printable(text), columns))
+    return tuple(Text(line) for line in textwrap.wrap(safe_text(text), columns))
 
 
 @lru_cache(64)
 def _name(text: str, columns: int, bold: bool = False) -> tuple[Text, ...]:
     """A name in as many lines as it needs, of about the same length: a last word alone in its line looks like a mistake."""
-    text = printable(text)
+    text = safe_text(text)
     lines = textwrap.wrap(text, columns)
     for width in range(columns - 1, columns // 2, -1):
         narrower = textwrap.wrap(text, width)
@@ -126,16 +125,3 @@ def _name(text: str, columns: int, bold: bool = False) -> tuple[Text, ...]:
             break
         lines = narrower
     return tuple(Text(line, bold=bold) for line in lines)
-
-
-def printable(text: str) -> str:
-    """``text`` in printable ASCII, so that its width is known: accents dropped, control characters removed, the rest ``?``."""
-    decomposed = unicodedata.normalize("NFKD", text)
-    return "".join(char if " " <= char <= "~" else _replaced(char) for char in decomposed)
-
-
-def _replaced(char: str) -> str:
-    kind = unicodedata.category(char)
-    if kind == "Zs":
-        return " "
-    return "" if kind[0] in "CMZ" else "?"

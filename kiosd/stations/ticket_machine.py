@@ -26,9 +26,7 @@ from kiosd.supervisor import Health
 log = logging.getLogger(__name__)
 
 PRINT_WITHIN_S = 30.0  # how long a visitor waits for paper before the number on the board has to do
-BACK_SOON_S = (
-    5.0  # a printer that went this short ago may only have been replugged; one that is gone longer prints nothing for this visitor
-)
+BACK_SOON_S = 5.0  # a printer that went this short ago may only have been replugged; later it prints nothing for this visitor
 NOT_READY = frozenset({"paper_out", "cover_open", "offline"})  # the printer is there and says why it cannot: no need to open it again
 NOT_READY_S = 2.0
 LAMP = "ready"

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from kiosd.errors import DeviceError
-from kiosd.ports import Outcome, Slip, Text
+from kiosd.ports import Outcome, Slip, Text, safe_text
 from kiosd_drivers import _wires
-from kiosd_drivers._escpos_encoder import Paper, encode, safe_text
+from kiosd_drivers._escpos_encoder import Paper, encode
 from kiosd_drivers._escpos_status import QUESTIONS, STATUS_BITS, fault_of, is_mark, is_status
 from kiosd_drivers.escpos_printer import Config
 from kiosd_sim.escpos import Line, Parser
