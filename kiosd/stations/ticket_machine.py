@@ -17,7 +17,7 @@ from kiosd.ports import ButtonPanel, Fault, LampState, Outcome, Slip, TicketPrin
 from kiosd.queue.commands import IssueTicket, ReportPaper
 from kiosd.queue.events import Record, TicketIssued
 from kiosd.queue.interface import Queue, Snapshot, TicketView
-from kiosd.queue.model import PrintState, TicketState
+from kiosd.queue.model import NUMBERS_BEFORE_WARNING, PrintState, TicketState
 from kiosd.queue.settings import QueueSettings
 from kiosd.stations.pace import changed_or
 from kiosd.stations.slip import ticket_slip
@@ -94,8 +94,14 @@ class TicketMachine:
             tasks.create_task(self._give_up())
             await self._owe_again(snapshot)
             async for record in self._queue.events(snapshot.sequence):
-                if isinstance(record.event, TicketIssued) and record.event.slip:
-                    self._owe(self._job(record, record.event))
+                if isinstance(record.event, TicketIssued):
+                    self._take(record, record.event)
+
+    def _take(self, record: Record, event: TicketIssued) -> None:
+        if event.n == NUMBERS_BEFORE_WARNING:
+            log.warning("service %s has given %d numbers today: after 999 they have four digits", event.service, event.n)
+        if event.slip:
+            self._owe(self._job(record, event))
 
     def _owe(self, job: Job) -> None:
         self._jobs.append(job)

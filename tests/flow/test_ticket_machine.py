@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from kiosd.clock import ManualClock
 from kiosd.journal.journal import FILE
 from kiosd.queue import commands as cmd
 from kiosd.queue.model import PrintState
+from kiosd.stations.ticket_machine import TicketMachine
 from kiosd_sim.printer import sim_printer_pty
 from support.site import wib
 from support.stationkiosk import kiosk
@@ -147,3 +150,14 @@ async def test_many_presses_while_the_printer_is_slow_are_all_printed_in_order(t
                 tasks.create_task(it.do(cmd.IssueTicket(service="A")))
         await it.event("ticket.printed", number="A010")
         assert numbers(far) == [f"A{n:03}" for n in range(1, 11)]
+
+
+async def test_many_numbers_of_one_service_are_warned_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with kiosk(tmp_path) as it:
+        it.run(TicketMachine(it.queue, it.clock, it.settings, "none").run())
+        await it.do(*(cmd.IssueTicket(service="A", slip=False) for _ in range(899)))
+        await it.do(cmd.CallNext(counter=1))  # a commit later the station has seen them
+        assert "numbers today" not in caplog.text
+        await it.do(*(cmd.IssueTicket(service="A", slip=False) for _ in range(3)))
+        await it.do(cmd.Start(counter=1))
+        assert caplog.text.count("service A has given 900 numbers today") == 1
