@@ -17,6 +17,8 @@ ON_PINS = frozenset({"gpio_buttons"})
 """Drivers that stay as they are: the pin factory under them is another."""
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 ALL_DAY = ["00:00-24:00"]
+DATED = ("calendars", "closed", "special")
+"""Keys of ``[hours]`` that change single days."""
 OTHER_BROKER = ("username", "password_file", "ca_file", "cert_file", "key_file", "insecure")
 """Keys of ``[mqtt.central]`` that belong to the broker of the preset."""
 
@@ -89,8 +91,9 @@ def _unname(place: Document, gone: Mapping[str, str]) -> None:
 
 
 def _hours(document: Document) -> Iterator[tuple[str, str]]:
-    document["hours"] = document.get("hours", {}) | dict.fromkeys(DAYS, ALL_DAY)
-    yield "hours", "open round the clock, every day"
+    hours = document.get("hours", {})
+    document["hours"] = {key: value for key, value in hours.items() if key not in DATED} | dict.fromkeys(DAYS, ALL_DAY)
+    yield "hours", "open round the clock, every day, holidays too"
     document["clock"] = document.get("clock", {}) | {"trust_rtc": True}
     yield "clock", "the time of this machine is taken as right"
 

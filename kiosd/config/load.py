@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from kiosd import registry
 from kiosd.config import document
+from kiosd.config.calendars import read_calendars
 from kiosd.config.checks import Draft, check_together
 from kiosd.config.model import (
     CallBoardSettings,
@@ -23,7 +24,8 @@ from kiosd.config.problems import Problems, did_you_mean, found, pattern_words
 from kiosd.errors import ConfigError
 from kiosd.mqtt.settings import MqttSettings
 from kiosd.ports import Driver
-from kiosd.queue.settings import HoursSettings, RuleSettings, Section, ServiceSettings, SiteSettings
+from kiosd.queue.fields import Section
+from kiosd.queue.settings import HoursSettings, RuleSettings, ServiceSettings, SiteSettings
 
 S = TypeVar("S", bound=Section)
 Document = dict[str, Any]
@@ -43,15 +45,19 @@ SECTIONS = ("site", *PLAIN, "ticket_machine", "call_board", *NAMES)
 
 
 def load(path: Path | str) -> Settings:
-    """The settings in the TOML file ``path``; ``ConfigError`` with one line for everything that is wrong with it."""
+    """The settings in the TOML file ``path`` and its calendars; ``ConfigError`` with one line for everything that is wrong with them."""
     path = Path(path)
     content = document.read(path)
     tables = document.parse(path, content)
     problems = Problems(str(path))
     document.check_text(tables, problems)
     parts = _sections(tables, problems)
+    calendars = read_calendars(path.parent, parts["hours"], problems)
     problems.raise_if_any()
-    return Settings.model_validate(parts | {"hash": hashlib.sha256(content).hexdigest()[:16]})
+    digest = hashlib.sha256(content)
+    for calendar in calendars.contents:
+        digest.update(calendar)
+    return Settings.model_validate(parts | {"calendar": calendars.calendar, "hash": digest.hexdigest()[:16]})
 
 
 def _sections(tables: Document, problems: Problems) -> Document:

@@ -7,16 +7,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 
 from kiosd.mqtt.settings import MqttSettings
 from kiosd.ports import DriverConfig
+from kiosd.queue.calendar import Calendar
 from kiosd.queue.commands import DeviceId
-from kiosd.queue.settings import (
-    CounterQueueSettings,
-    HoursSettings,
-    QueueSettings,
-    RuleSettings,
-    Section,
-    ServiceSettings,
-    SiteSettings,
-)
+from kiosd.queue.fields import Section
+from kiosd.queue.settings import CounterQueueSettings, HoursSettings, QueueSettings, RuleSettings, ServiceSettings, SiteSettings
 
 
 def _known_role(value: object) -> object:
@@ -92,13 +86,17 @@ class DeviceSettings(Section):
 
 
 class Settings(Section):
-    """A whole, checked configuration. ``hash``: the first 16 hexadecimal digits of the file's SHA-256."""
+    """A whole, checked configuration. ``hash``: 16 hexadecimal digits of the SHA-256 of the file and of its calendar files.
+
+    ``calendar``: what the files that ``hours.calendars`` names hold.
+    """
 
     hash: str
     site: SiteSettings
     node: NodeSettings
     clock: ClockSettings
     hours: HoursSettings
+    calendar: Calendar
     rules: RuleSettings
     services: dict[str, ServiceSettings]
     counters: dict[int, CounterSettings]
@@ -112,4 +110,4 @@ class Settings(Section):
     @property
     def queue(self) -> QueueSettings:
         """The queue's part."""
-        return QueueSettings(self.site, dict(self.services), dict(self.counters), self.hours, self.rules)
+        return QueueSettings(self.site, dict(self.services), dict(self.counters), self.hours, self.rules, self.calendar)

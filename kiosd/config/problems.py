@@ -47,6 +47,7 @@ ALLOWED = {
     "greater_than": "more than {gt}",
     "less_than_equal": "{le} or less",
     "less_than": "less than {lt}",
+    "date_type": "a date without quotes, for example 2026-12-25",
     "is_instance_of": "a value of another kind",
 }
 """Pydantic's error types -> what would be allowed; the names in braces are of the error's context."""
@@ -106,13 +107,18 @@ def where(loc: Loc) -> str:
     """``[counters.1] services, item 2`` for ``("counters", "1", "services", 1)``."""
     depth = 2 if loc[0] in GROUPS else 1
     section = ".".join(key_text(key) for key in loc[:depth])
+    return f"[{section}] {key_path(loc[depth:])}".strip()
+
+
+def key_path(loc: Loc) -> str:
+    """``closed, item 3.date`` for ``("closed", 2, "date")``."""
     key = ""
-    for part in loc[depth:]:
+    for part in loc:
         if isinstance(part, int):
             key += f", item {part + 1}"
         else:
             key += f".{key_text(part)}" if key else key_text(part)
-    return f"[{section}] {key}".strip()
+    return key
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -129,24 +135,38 @@ def pattern_words(pattern: str) -> str:
 
 
 class Problems:
-    """Collects what is wrong with ``file``; the first problem of a key is the one that is told."""
+    """Collects what is wrong with ``file``; the first problem of a key is the one that is told.
 
-    def __init__(self, file: str) -> None:
-        self._file = file
+    ``flat``: the file has keys at its top, not only sections.
+    """
+
+    def __init__(self, file: str, flat: bool = False) -> None:
+        self._file, self._flat = file, flat
         self._lines: dict[Loc, str] = {}
+        self._besides: list[Problems] = []
 
     def add(self, loc: Loc, text: str) -> None:
-        """Note that the value at ``loc`` is wrong."""
-        self._lines.setdefault(loc, f"{printable(self._file)}: {where(loc)}: {text}")
+        """Note that the value at ``loc`` is wrong; with an empty ``loc`` that the file is."""
+        place = key_path(loc) if self._flat else where(loc)
+        self._lines.setdefault(loc, ": ".join(part for part in (printable(self._file), place, text) if part))
+
+    def beside(self, file: str) -> "Problems":
+        """The problems of a flat file that belongs to this one, to be told after its own."""
+        self._besides.append(Problems(file, flat=True))
+        return self._besides[-1]
 
     def inside(self, *sections: str) -> bool:
         """Whether anything is wrong inside these top-level sections."""
         return any(loc[0] in sections for loc in self._lines)
 
+    def lines(self) -> list[str]:
+        """A line for each problem."""
+        return [*self._lines.values(), *(line for other in self._besides for line in other.lines())]
+
     def raise_if_any(self) -> None:
         """One ``ConfigError`` with a line for each problem."""
-        if self._lines:
-            raise ConfigError("\n".join(self._lines.values()))
+        if lines := self.lines():
+            raise ConfigError("\n".join(lines))
 
     def check(self, model: type[M], raw: object, loc: Loc) -> M | None:
         """``raw`` as a ``model``, or None after noting all that is wrong with it."""
@@ -193,7 +213,9 @@ def _sentence(model: type[BaseModel], error: ErrorDetails) -> str:
 def _keys(model: type[BaseModel], loc: Loc) -> list[str]:
     """The keys that ``model`` knows at ``loc`` inside it."""
     for part in loc:
-        info = model.model_fields.get(str(part))
+        if isinstance(part, int):
+            continue  # a list's item: its model is the list's
+        info = model.model_fields.get(part)
         kinds = (info.annotation, *get_args(info.annotation)) if info is not None else ()
         inner: list[Any] = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
         if not inner:

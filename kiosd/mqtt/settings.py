@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, model_validator
 
-from kiosd.queue.settings import Section
+from kiosd.queue.fields import Section
 
 TopicLevels = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}(/[A-Za-z0-9_-]{1,32}){0,3}$")]
 """One to four topic levels: nothing that MQTT reads as a wildcard, nothing that begins with ``$``."""

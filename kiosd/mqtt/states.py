@@ -57,9 +57,9 @@ def _bodies(snapshot: Snapshot) -> Iterator[tuple[str, object, dict[str, object]
     """Row, key and body of each state, the queue first."""
     services = [view.model_dump(mode="json", exclude={"name"}) for view in snapshot.services]
     queue = {"stream": snapshot.stream, "date": snapshot.date, "clock": snapshot.clock, "open": snapshot.open, "message": snapshot.message}
-    yield "queue", "", queue | {"opens_at": snapshot.opens_at, "services": services}
+    yield "queue", "", queue | {"opens_at": snapshot.opens_at, "training": snapshot.training, "services": services}
     for counter in snapshot.counters:
-        yield "counter", counter.counter, counter.model_dump(mode="json")
+        yield "counter", counter.counter, counter.model_dump(mode="json", exclude={"undo"})  # ends by time alone: nobody would tell
     for device in snapshot.devices:
         yield "device", device.device, device.model_dump(mode="json", exclude={"rev"})
 

@@ -8,19 +8,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from kiosd.clock import Moment
-from kiosd.queue.model import Identity
+from kiosd.queue.model import Identity, Place
 
 FAMILIES = ("ticket", "counter", "rating", "scan", "device", "system")
 
 
 class Event(BaseModel):
-    """Base of all events."""
+    """Base of all events. ``actor`` is the role that asked for it, ``""`` the system; ``place`` where it was asked."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
     type: ClassVar[str]
+
+    actor: str = ""
+    place: str = ""
 
     @property
     def subject(self) -> str:
@@ -29,11 +32,15 @@ class Event(BaseModel):
 
 
 class TicketEvent(Event):
-    """About one ticket; ``ticket`` is its uid, ``number`` what people see, ``service`` the line it is in."""
+    """About one ticket; ``ticket`` is its uid, ``number`` what people see, ``service`` the line it is in.
+
+    What is flagged ``training`` happened in a training: it counts nowhere.
+    """
 
     ticket: str
     number: str
     service: str
+    training: bool = False
 
     @property
     def subject(self) -> str:
@@ -41,14 +48,50 @@ class TicketEvent(Event):
 
 
 class TicketIssued(TicketEvent):
+    """``wait_low_min`` to ``wait_high_min`` is the estimate in minutes; ``unlikely``: perhaps not served today (domain section 7).
+
+    ``manual``: written by hand and typed in; ``issued_at`` is then when it was written.
+    """
+
     type = "ticket.issued"
     date: str
     n: int
     priority: bool = False
     category: str = "tidak_dicatat"
     ahead: int = 0
-    place: str = ""
     slip: bool = True
+    wait_low_min: int | None = None
+    wait_high_min: int | None = None
+    unlikely: bool = False
+    manual: bool = False
+    issued_at: datetime | None = None
+
+
+class NumbersReserved(Event):
+    """Numbers ``first`` to ``last`` of a service are booked for hand-written tickets."""
+
+    type = "ticket.reserved"
+    service: str
+    first: int
+    last: int
+
+    @property
+    def subject(self) -> str:
+        return self.service
+
+
+class TicketReprintAsked(TicketEvent):
+    type = "ticket.reprint_asked"
+
+
+class TicketPriorityChanged(TicketEvent):
+    type = "ticket.priority_changed"
+    priority: bool
+
+
+class TicketCategorised(TicketEvent):
+    type = "ticket.categorised"
+    category: str
 
 
 class TicketRefused(Event):
@@ -58,7 +101,6 @@ class TicketRefused(Event):
     service: str
     code: str
     message: str
-    place: str = ""
     opens_at: str | None = None
 
     @property
@@ -67,9 +109,12 @@ class TicketRefused(Event):
 
 
 class TicketCalled(TicketEvent):
+    """``out_of_order``: the reason code of a call that did not follow domain section 5."""
+
     type = "ticket.called"
     counter: int
     call: int = 1
+    out_of_order: str | None = None
 
 
 class TicketRecalled(TicketEvent):
@@ -89,6 +134,48 @@ class TicketNoShow(TicketEvent):
     counter: int
     calls: int
     forced: str | None = None
+
+
+class TicketReadmitted(TicketEvent):
+    """``behind``: calls of the service that go before it."""
+
+    type = "ticket.readmitted"
+    behind: int
+
+
+class TicketCallUndone(TicketEvent):
+    type = "ticket.call_undone"
+    counter: int
+
+
+class TicketStartUndone(TicketEvent):
+    type = "ticket.start_undone"
+    counter: int
+
+
+class TicketFinishUndone(TicketEvent):
+    type = "ticket.finish_undone"
+    counter: int
+
+
+class TicketTransferred(TicketEvent):
+    """From ``service`` to the line of ``to``; the number and the issue time stay."""
+
+    type = "ticket.transferred"
+    counter: int
+    to: str
+    position: Place = "time"
+
+
+class TicketReferred(TicketEvent):
+    type = "ticket.referred"
+    counter: int
+    destination: str
+    reason: str
+
+
+class TicketVoided(TicketEvent):
+    type = "ticket.voided"
 
 
 class TicketFinished(TicketEvent):
@@ -182,6 +269,22 @@ class RatingAmbiguous(TicketEvent):
     previous: int
 
 
+class RatingInvited(TicketEvent):
+    """The visitor being served is asked to rate: presses from now on count for this visit."""
+
+    type = "rating.invited"
+    counter: int
+
+
+class SurveyAnswered(CounterEvent):
+    """Nine-element answers, 1 to 4 by element. ``ticket`` is the visit they belong to, None when they match none."""
+
+    type = "rating.survey"
+    answers: dict[str, int]
+    ticket: str | None = None
+    training: bool = False
+
+
 class RatingIgnored(CounterEvent):
     """``reason``: ``lock_out`` or ``already_rated``."""
 
@@ -238,9 +341,60 @@ class DeviceDegraded(DeviceEvent):
     type = "device.degraded"
 
 
+class RepairPromised(Event):
+    """A device is out of use until ``until`` at the latest."""
+
+    type = "device.repair_promised"
+    device: str
+    until: datetime
+    reason: str
+
+    @property
+    def subject(self) -> str:
+        return self.device
+
+
+class SiteSuspended(Event):
+    """No tickets until ``until``, None: until it is resumed."""
+
+    type = "system.suspended"
+    until: datetime | None = None
+    reason: str
+
+
+class SiteResumed(Event):
+    type = "system.resumed"
+
+
+class TrainingStarted(Event):
+    type = "system.training_started"
+
+
+class TrainingEnded(Event):
+    type = "system.training_ended"
+
+
+class NoteWritten(Event):
+    """The manager's own words, for the report."""
+
+    type = "system.note"
+    text: str
+
+
+class Carried(BaseModel):
+    """What outlives a day: a start reads no further back than the day's opening."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    suspended_since: datetime | None = None
+    suspended_until: datetime | None = None
+    suspended_reason: str = ""
+    repairs: dict[str, tuple[datetime, str]] = Field(default_factory=dict)
+
+
 class DayOpened(Event):
     type = "system.day_opened"
     date: str
+    carried: Carried | None = None
 
     @property
     def subject(self) -> str:
@@ -266,6 +420,36 @@ class SystemStarted(Event):
 
 class SystemStopped(Event):
     type = "system.stopped"
+
+
+class DaySealed(Event):
+    """The events of ``date``, number ``first`` to ``last``, were replaced by the day's sheet; ``head`` is the hash of the last one."""
+
+    type = "system.day_sealed"
+    date: str
+    first: int
+    last: int
+    head: str
+    sheet_sha256: str
+
+    @property
+    def subject(self) -> str:
+        return self.date
+
+
+class TokensErased(Event):
+    """The tokens of all scans before ``before`` are gone: ``rows`` events from ``first`` to ``last``; ``digest`` is over their hashes."""
+
+    type = "system.tokens_erased"
+    before: str
+    first: int
+    last: int
+    rows: int
+    digest: str
+
+    @property
+    def subject(self) -> str:
+        return self.before
 
 
 class CommandRefused(Event):

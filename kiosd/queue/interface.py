@@ -42,6 +42,11 @@ class ServiceView(_View):
     waiting: int
     issued: int
     last_called: str
+    quota: int | None = None
+    wait_low_min: int | None = None
+    wait_high_min: int | None = None
+    unlikely: bool = False
+    """What a ticket drawn now would have to expect, in minutes (domain section 7); None while no counter is open for the service."""
 
 
 class CounterView(_View):
@@ -55,6 +60,10 @@ class CounterView(_View):
     since: datetime | None = None
     rateable: str = ""
     """Number of the visit that a press on the rating panel would count for, if its window is open."""
+    undo: str = ""
+    """The command that takes back the last step here, while its window is open: ``undo_call``, ``undo_start`` or ``undo_finish``."""
+    spoken: str = ""
+    """The call in words, for whoever speaks or shows it; ``""`` when nobody is called."""
 
 
 class TicketView(_View):
@@ -69,6 +78,10 @@ class TicketView(_View):
     counter: int | None
     paper: PrintState
     ahead: int
+    training: bool = False
+    wait_low_min: int | None = None
+    wait_high_min: int | None = None
+    unlikely: bool = False
 
 
 class DeviceView(_View):
@@ -78,6 +91,8 @@ class DeviceView(_View):
     detail: str
     since: datetime
     rev: int
+    repair_until: datetime | None = None
+    repair_reason: str = ""
 
 
 class Snapshot(_View):
@@ -93,6 +108,10 @@ class Snapshot(_View):
     open: bool
     message: str
     opens_at: str | None
+    training: bool = False
+    """Tickets are given for training only."""
+    calendar_missing: tuple[int, ...] = ()
+    """Years without a calendar file: their holidays are taken for ordinary weekdays."""
     services: tuple[ServiceView, ...]
     counters: tuple[CounterView, ...]
     tickets: tuple[TicketView, ...]
@@ -101,6 +120,27 @@ class Snapshot(_View):
     def counter(self, number: int) -> CounterView | None:
         """The view of one counter."""
         return next((view for view in self.counters if view.counter == number), None)
+
+
+class PlaceView(_View):
+    """One of those who are next: ``position`` from 1, and why in words."""
+
+    position: int
+    number: str
+    service: str
+    priority: bool
+    issued_at: datetime
+    codes: tuple[str, ...]
+    why: str
+
+
+class Forecast(_View):
+    """The order in which those who wait would be called now: at a counter, or in one service's line."""
+
+    counter: int | None = None
+    service: str = ""
+    waiting: int
+    places: tuple[PlaceView, ...]
 
 
 class Queue(Protocol):

@@ -1,41 +1,25 @@
 """The queue's part of the configuration: site, services, counters, hours, rules. Defaults are those of domain.md."""
 
-import re
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from kiosd.queue.commands import ServiceId
+from kiosd.queue.calendar import Calendar, DatedHours
+from kiosd.queue.commands import ServiceId, Word
+from kiosd.queue.fields import DAYS, FileName, Line, Section, Session, Sessions
 
 Language = Literal["id", "en"]
-DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-
-
-class Section(BaseModel):
-    """Base of every section of the configuration: an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-def _printable(text: str) -> str:
-    if any(not char.isprintable() for char in text):
-        raise ValueError("text may not contain control characters")
-    return text
-
-
-Line = Annotated[str, StringConstraints(min_length=1, max_length=80, strip_whitespace=True), AfterValidator(_printable)]
-"""One line of text for people: printable, 1 to 80 characters. What a printer or board cannot show is replaced at its border."""
 
 
 class ServiceSettings(Section):
-    """One line of waiting people. ``short`` fits 16 columns of a board (domain section 1)."""
+    """One line of waiting people. ``short`` fits 16 columns of a board (domain section 1); ``quota`` is the most tickets of a day."""
 
     name: Line
     short: Annotated[Line, StringConstraints(max_length=16)]
     enabled: bool = True
+    quota: Annotated[int, Field(ge=1, le=9999)] | None = None
 
 
 class CounterQueueSettings(Section):
@@ -52,53 +36,17 @@ class CounterQueueSettings(Section):
         return value
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """Opening hours from ``begin`` to before ``end``, in minutes of the local day (1440 = midnight): half open (domain section 6)."""
-
-    begin: int
-    end: int
-
-    def __str__(self) -> str:
-        return f"{self.begin // 60:02d}:{self.begin % 60:02d}-{self.end // 60:02d}:{self.end % 60:02d}"
-
-
-SESSION = re.compile(r"([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)")
-
-
-def _minute(text: str) -> int:
-    hour, _, minute = text.partition(":")
-    return int(hour) * 60 + int(minute)
-
-
-def parse_session(value: Any) -> Session:
-    """``Session`` from ``"08:00-12:00"``; ``ValueError`` when it is not two times of day in order."""
-    if isinstance(value, Session):
-        return value
-    if not (isinstance(value, str) and SESSION.fullmatch(value)):
-        raise ValueError('a session is written "HH:MM-HH:MM", for example "08:00-12:00"')
-    begin, _, end = value.partition("-")
-    session = Session(_minute(begin), _minute(end))
-    if session.begin >= session.end:
-        raise ValueError("a session ends after it begins")
-    return session
-
-
-def _in_order(sessions: tuple[Session, ...]) -> tuple[Session, ...]:
-    if any(before.end > after.begin for before, after in pairwise(sessions)):
-        raise ValueError("sessions of one day follow each other and do not overlap")
-    return sessions
-
-
-SessionField = Annotated[Session, BeforeValidator(parse_session)]
-Sessions = Annotated[tuple[SessionField, ...], Field(strict=False), AfterValidator(_in_order)]
 _LONG = (Session(480, 720), Session(780, 990))
 
 
-class HoursSettings(Section):
-    """Sessions per weekday; the defaults are the decree's (domain section 6). ``grace_min`` is from the last session to day close."""
+class HoursSettings(DatedHours):
+    """Sessions per weekday; the defaults are the decree's (domain section 6).
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
+    Minutes: tickets are given from ``early_issue_min`` before the day's first session, and no longer in the ``last_ticket_min`` before
+    the end of its last one; ``grace_min`` is from there to day close. ``calendars``: files of whole years, from the folder of this
+    file. ``closed`` and ``special`` are the site's own dated entries, which go before those files.
+    """
+
     monday: Sessions = _LONG
     tuesday: Sessions = _LONG
     wednesday: Sessions = _LONG
@@ -107,6 +55,17 @@ class HoursSettings(Section):
     saturday: Sessions = ()
     sunday: Sessions = ()
     grace_min: int = Field(default=60, ge=0, le=600)
+    early_issue_min: int = Field(default=0, ge=0, le=240)
+    last_ticket_min: int = Field(default=0, ge=0, le=240)
+    calendars: Annotated[tuple[FileName, ...], Field(strict=False, max_length=20)] = ()
+
+    @model_validator(mode="after")
+    def _gives_tickets(self) -> "HoursSettings":
+        for weekday, name in enumerate(DAYS):
+            sessions = self.sessions(weekday)
+            if sessions and sessions[-1].end - sessions[0].begin <= self.last_ticket_min:
+                raise ValueError(f"last_ticket_min = {self.last_ticket_min} leaves no time to give tickets on {name}")
+        return self
 
     def sessions(self, weekday: int) -> tuple[Session, ...]:
         """Sessions of ``weekday`` (0 = Monday)."""
@@ -115,13 +74,26 @@ class HoursSettings(Section):
 
 
 class RuleSettings(Section):
-    """Numbers of domain sections 3, 5 and 8."""
+    """Numbers of domain sections 3, 5 and 8; times in seconds. ``refer_reasons`` are the codes a referral may have."""
 
     max_calls: int = Field(default=3, ge=1, le=9)
     recall_gap_s: float = Field(default=10.0, ge=0, le=300)
     priority_ratio: int = Field(default=2, ge=1, le=10)
     next_implies_finish: bool = True
     next_implies_open: bool = True
+    max_readmissions: int = Field(default=2, ge=0, le=9)
+    readmit_behind: int = Field(default=3, ge=0, le=50)
+    undo_call_s: float = Field(default=15.0, ge=0, le=300)
+    undo_start_s: float = Field(default=15.0, ge=0, le=300)
+    undo_finish_s: float = Field(default=60.0, ge=0, le=900)
+    void_s: float = Field(default=300.0, ge=0, le=3600)
+    refer_reasons: Annotated[tuple[Word, ...], Field(min_length=1, strict=False)] = (
+        "dokumen_kurang",
+        "kewenangan_lain",
+        "kondisi_tertentu",
+        "tindak_lanjut",
+        "lainnya",
+    )
     rating_window_s: float = Field(default=120.0, gt=0, le=900)
     rating_correct_s: float = Field(default=3.0, ge=0, le=30)
     rating_lockout_s: float = Field(default=2.0, ge=0, le=30)
@@ -160,3 +132,4 @@ class QueueSettings:
     counters: dict[int, CounterQueueSettings]
     hours: HoursSettings
     rules: RuleSettings
+    calendar: Calendar = Calendar()

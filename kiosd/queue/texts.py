@@ -1,5 +1,6 @@
 """What people read, as one table: Indonesian first, English second (domain section 11). ASCII, so that every printer prints it."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 
 from kiosd.queue.settings import ZONE_SHORT, Language
@@ -10,8 +11,18 @@ TEXTS: dict[str, dict[Language, str]] = {
     "unknown_counter": {"id": "Tidak ada loket {counter}.", "en": "There is no counter {counter}."},
     "unknown_ticket": {"id": "Nomor {ticket} tidak ada hari ini.", "en": "There is no ticket {ticket} today."},
     "closed": {"id": "Layanan tutup. Jam layanan: {hours}. {opens}", "en": "Closed. Service hours: {hours}. {opens}"},
+    "closed_holiday": {"id": "Layanan tutup: {name}. {opens}", "en": "Closed: {name}. {opens}"},
+    "closed_special": {
+        "id": "Layanan tutup. Jam layanan ({name}): {hours}. {opens}",
+        "en": "Closed. Service hours ({name}): {hours}. {opens}",
+    },
+    "suspended": {"id": "Layanan dihentikan sementara{reason}. {opens}", "en": "Service is suspended{reason}. {opens}"},
+    "last_ticket": {"id": "Pengambilan nomor hari ini sudah ditutup. {opens}", "en": "No more numbers are given today. {opens}"},
     "break": {"id": "Istirahat. Buka kembali pukul {time}.", "en": "Break. Open again at {time}."},
     "opens": {"id": "Buka {date} pukul {time}.", "en": "Opens {date} at {time}."},
+    "opens_again": {"id": "Buka kembali pukul {time}.", "en": "Open again at {time}."},
+    "opens_early": {"id": "Nomor diberikan mulai {date} pukul {time}.", "en": "Numbers are given from {date} at {time}."},
+    "until_told": {"id": "Sampai pemberitahuan lebih lanjut.", "en": "Until further notice."},
     "never": {"id": "tidak ada", "en": "none"},
     "day_closed": {"id": "Hari layanan {date} sudah ditutup.", "en": "The service day {date} has been closed."},
     "still_printing": {"id": "Nomor {number} sedang dicetak.", "en": "Ticket {number} is being printed."},
@@ -42,11 +53,100 @@ TEXTS: dict[str, dict[Language, str]] = {
         "id": "Nomor {number} baru dipanggil {calls} dari {max_calls} kali.",
         "en": "Ticket {number} has been called only {calls} of {max_calls} times.",
     },
+    "not_allowed": {"id": "Perintah {command} bukan wewenang {actor}.", "en": "{actor} may not {command}."},
+    "no_such_day": {"id": "Tanggal {day} tidak ada.", "en": "There is no day {day}."},
+    "past": {"id": "Pukul {time} sudah lewat.", "en": "{time} is over already."},
+    "too_late": {
+        "id": "Nomor {number}: pembatalan hanya dalam {window}.",
+        "en": "Ticket {number}: that can be taken back only within {window}.",
+    },
+    "quota": {
+        "id": "Kuota {service} hari ini sudah habis ({quota} nomor). Silakan kembali pada hari layanan berikutnya.",
+        "en": "All {quota} tickets of {service} are given for today. Please come on the next service day.",
+    },
+    "not_reserved": {
+        "id": "Nomor {number} tidak dipesan untuk tiket tulisan tangan.",
+        "en": "Number {number} is not booked for hand-written tickets.",
+    },
+    "already_entered": {"id": "Nomor {number} sudah dimasukkan.", "en": "Ticket {number} has been entered already."},
+    "not_then": {
+        "id": "Nomor {number} tidak mungkin ditulis pukul {time}.",
+        "en": "Ticket {number} cannot have been written at {time}.",
+    },
+    "priority_already": {"id": "Nomor {number} sudah prioritas.", "en": "Ticket {number} has priority already."},
+    "priority_not": {"id": "Nomor {number} bukan prioritas.", "en": "Ticket {number} has no priority."},
+    "readmitted_enough": {
+        "id": "Nomor {number} sudah {times} kali dipanggil kembali: silakan ambil nomor baru.",
+        "en": "Ticket {number} has been readmitted {times} times: please take a new number.",
+    },
+    "printed": {"id": "Tiket {number} sudah tercetak.", "en": "Ticket {number} has been printed."},
+    "not_served_here": {
+        "id": "Nomor {number} adalah layanan {service}, bukan layanan loket {counter}.",
+        "en": "Ticket {number} is of service {service}, which counter {counter} does not serve.",
+    },
+    "same_service": {"id": "Nomor {number} sudah di layanan {service}.", "en": "Ticket {number} is with service {service} already."},
+    "unknown_destination": {
+        "id": "Tujuan rujukan {destination} tidak dikenal; pilihan: {known} atau kode lokasi.",
+        "en": "There is no destination {destination}; there are: {known}, or the id of a site.",
+    },
+    "unknown_reason": {
+        "id": "Alasan {reason} tidak dikenal; pilihan: {known}.",
+        "en": "There is no reason {reason}; there are: {known}.",
+    },
+    "nothing_finished": {
+        "id": "Tidak ada pelayanan di loket {counter} yang bisa dibuka kembali.",
+        "en": "There is no finished visit at counter {counter} that can be taken back.",
+    },
+    "invited_already": {"id": "Nomor {number} sudah diminta menilai.", "en": "Ticket {number} has been asked to rate already."},
+    "surveyed_already": {"id": "Nomor {number} sudah mengisi survei.", "en": "Ticket {number} has answered the survey already."},
+    "in_training": {"id": "Sedang latihan: akhiri latihan dulu.", "en": "A training is on: end it first."},
+    "not_suspended": {"id": "Layanan tidak sedang ditutup.", "en": "The site is not closed by command."},
+    "training_already": {"id": "Latihan sudah berjalan.", "en": "A training is on already."},
+    "not_training": {"id": "Tidak sedang latihan.", "en": "There is no training."},
+    "visitors_first": {
+        "id": "Latihan hanya di luar jam layanan; tutup layanan dulu (kiosd close --until ...).",
+        "en": "Training is for times without visitors; close the site first (kiosd close --until ...).",
+    },
+    "queue_not_empty": {
+        "id": "Masih ada pengunjung dalam antrean: latihan belum bisa dimulai.",
+        "en": "There are still visitors in the queue: no training now.",
+    },
     "wrong_state": {
         "id": "Nomor {number} berstatus {state}: perintah {command} tidak bisa.",
         "en": "Ticket {number} is {state}: {command} is not possible.",
     },
 }
+
+WHY: dict[str, dict[Language, str]] = {
+    "priority": {
+        "id": "prioritas, panggilan prioritas ke-{next_run} dari paling banyak {ratio} berturut-turut",
+        "en": "priority, number {next_run} of at most {ratio} priority calls in a row",
+    },
+    "priority_alone": {"id": "prioritas, tidak ada antrean biasa", "en": "priority, nobody without priority waits"},
+    "regular": {"id": "urutan biasa, tidak ada prioritas menunggu", "en": "regular, nobody with priority waits"},
+    "regular_turn": {
+        "id": "urutan biasa, gilirannya setelah {run} panggilan prioritas",
+        "en": "regular, its turn after {run} priority calls",
+    },
+    "readmitted": {
+        "id": "dipanggil kembali setelah tidak hadir, {behind} panggilan lain sudah lewat",
+        "en": "readmitted after being absent, {behind} other calls have gone before",
+    },
+    "nobody_else": {
+        "id": "dipanggil kembali setelah tidak hadir, tidak ada orang lain yang menunggu",
+        "en": "readmitted after being absent, nobody else waits",
+    },
+    "oldest": {
+        "id": "paling lama menunggu di antara layanan loket ini ({time})",
+        "en": "waits longest of this counter's services ({time})",
+    },
+    "first_service": {"id": "layanan {service} didahulukan di loket ini", "en": "service {service} goes first at this counter"},
+    "transferred": {
+        "id": "dialihkan dari layanan {came_from}, waktu ambil {time} tetap berlaku",
+        "en": "transferred from service {came_from}, its issue time {time} counts",
+    },
+}
+"""Why a ticket stands where it stands (domain section 5)."""
 
 _DAYS: dict[Language, tuple[str, ...]] = {
     "id": ("Senin", "Selasa", "Rabu", "Kamis", "Jumat", "Sabtu", "Minggu"),
@@ -61,6 +161,11 @@ _MONTHS: dict[Language, tuple[str, ...]] = {
 def say(code: str, language: Language, facts: dict[str, object]) -> str:
     """The sentence that ``code`` stands for, filled with ``facts``; every code that the rules use is in the table."""
     return TEXTS[code][language].format_map(facts).strip()
+
+
+def why(codes: Sequence[str], language: Language, facts: dict[str, object]) -> str:
+    """Why a ticket is next, in words."""
+    return "; ".join(WHY[code][language].format_map(facts) for code in codes)
 
 
 def official_date(day: date, language: Language) -> str:

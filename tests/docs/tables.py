@@ -24,7 +24,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 
 def states() -> str:
     rows = [
-        (row.before.value if row.before else "-", row.after.value, row.command, row.who, row.guard, row.event or "comes later")
+        (row.before.value if row.before else "-", row.after.value, row.command, row.who, row.guard, row.event)
         for row in TRANSITIONS
     ]
     return table(("from", "to", "command", "who", "guard", "event"), rows)
@@ -47,7 +47,7 @@ def first_line(thing: type) -> str:
 def commands() -> str:
     def fields(command: str) -> str:
         model = COMMANDS[command]
-        wanted = [name for name in model.model_fields if name not in {"id", "age_s"}]
+        wanted = [name for name in model.model_fields if name not in {"id", "age_s", "actor", "place"}]
         return ", ".join(f"`{name}`" if model.model_fields[name].is_required() else f"[`{name}`]" for name in wanted) or "-"
 
     return table(("command", "fields ([optional])", "what"), [(f"`{name}`", fields(name), first_line(COMMANDS[name])) for name in COMMANDS])

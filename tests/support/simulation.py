@@ -24,6 +24,7 @@ HURRIED = {"recall_gap_s": 0, "hold_off_s": 0, "print_hold_s": 0}
 def hurried_preset(directory: Path, kind: int) -> Path:
     """The preset of a kiosk type without the rules that count seconds."""
     document = tomllib.loads((ROOT / f"config/tipe-{kind}.toml").read_text())
+    del document["hours"]["calendars"]  # they are beside the preset, not beside this one
     path = directory / f"hurried-{kind}.toml"
     path.write_text(tomli_w.dumps(document | {"rules": document.get("rules", {}) | HURRIED}))
     return path

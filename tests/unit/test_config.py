@@ -185,6 +185,7 @@ def test_a_spoilt_preset_gives_settings_or_one_config_error(tmp_path_factory: py
             table, key = places[data.draw(st.integers(0, len(places) - 1))]
             data.draw(st.sampled_from(CHANGES))(table, key, data)
     path = tmp_path_factory.mktemp("mutant") / "kiosd.toml"
+    (path.parent / "calendar").symlink_to(PRESETS / "calendar")
     path.write_text(tomli_w.dumps(document))
     assert all(line.isprintable() and line.startswith(str(path)) for line in _lines(path))
 

@@ -1,6 +1,7 @@
 """The ready configurations in config/ are right, complete, and true to the decree's kiosk types."""
 
 import re
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -29,6 +30,12 @@ def preset(kind: int) -> Settings:
     return load(CONFIG / f"tipe-{kind}.toml")
 
 
+def beside(folder: Path) -> Path:
+    """The place for a changed preset: a folder with the calendars that it names."""
+    shutil.copytree(CONFIG / "calendar", folder / "calendar")
+    return folder / "kiosd.toml"
+
+
 def pins(device: DeviceSettings) -> list[int]:
     return [pin for kind in ("buttons", "lamps") for pin in getattr(device.config, kind, {}).values()]
 
@@ -53,7 +60,8 @@ def test_is_a_whole_kiosk(kind: int) -> None:
     assert settings.call_board
     assert all(counter.keys and counter.scanner and counter.rating for counter in settings.counters.values())
     assert settings.mqtt["central"].host == "127.0.0.1"
-    assert settings.hours == HoursSettings()
+    assert settings.hours == HoursSettings(calendars=("calendar/id-2026.toml", "calendar/id-2027.toml"))
+    assert sorted(settings.queue.calendar.years) == [2026, 2027]
 
 
 @pytest.mark.parametrize("kind", TYPES)
@@ -87,7 +95,7 @@ def test_the_keyboard_scanner_that_a_preset_offers_works_too(tmp_path: Path) -> 
     offered = "\n".join(
         line.removeprefix("# ") for line in re.findall(r"^# (?:\[devices\.scanner_1\]|driver = .*|match = .*)$", text, re.MULTILINE)
     )
-    path = tmp_path / "kiosd.toml"
+    path = beside(tmp_path)
     path.write_text(text.replace(serial[0], offered + "\n"))
     assert load(path).devices["scanner_1"].driver == "evdev_scanner"
 
@@ -97,7 +105,7 @@ def test_type_4_with_one_service(tmp_path: Path) -> None:
     for piece in (re.search(r"\[services\.G\]\n.*\n.*\n", text), re.search(r", G = \d+", text), re.search(r", G_priority = \d+", text)):
         assert piece
         text = text.replace(piece[0], "")
-    path = tmp_path / "kiosd.toml"
+    path = beside(tmp_path)
     path.write_text(text.replace('["F", "G"]', '["F"]'))
     assert list(load(path).services) == ["F"]
 

@@ -38,7 +38,7 @@ def test_a_preset_differs_only_in_ports_hours_clock_and_broker(kind: int) -> Non
     after = simulated(before, ports(before), 4711).document
     old, new = leaves(before), leaves(after)
     changed = {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
-    allowed = {("devices", name, "port") for name in ports(before)} | {("hours", day) for day in DAYS}
+    allowed = {("devices", name, "port") for name in ports(before)} | {("hours", key) for key in (*DAYS, "calendars")}
     assert changed <= allowed | {("clock", "trust_rtc"), ("mqtt", "central", "host"), ("mqtt", "central", "port")}
     assert changed >= {("devices", name, "port") for name in ports(before)}
     assert before == preset(kind)  # the preset itself is left alone
