@@ -1,6 +1,7 @@
 """The ``kiosd`` command: what a person types. Only the standard library is imported here, so that help comes at once.
 
-``VERBS`` is the one list of subcommands; what they do is in ``console`` (talks to a running daemon), ``daemon`` and ``kiosd_sim``.
+``VERBS`` in ``verbs`` is the one list of subcommands; what they do is in ``console`` (talks to a running daemon), ``daemon``, ``kiosd_sim``
+and wherever else a ``Verb`` says.
 """
 
 import argparse
@@ -8,12 +9,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
 from kiosd import __version__
 from kiosd.errors import ConfigError, JournalError, KiosdError, Refused, Unavailable
+from kiosd.verbs import ARGUMENTS, VERBS, Option, Verb
+
+__all__ = ["EXITS", "VERBS", "Verb", "main", "parser", "run", "state_directory"]
 
 DONE, REFUSED, USAGE, UNAVAILABLE, JOURNAL, CONFIG, INTERRUPTED = 0, 1, 2, 69, 74, 78, 130
 EXITS = (
@@ -25,60 +28,6 @@ EXITS = (
     (CONFIG, "the configuration is wrong"),
     (INTERRUPTED, "interrupted (Ctrl-C), except events --follow, where that is the way to end it"),
 )
-STATE_HELP = (
-    "state directory of the daemon; its control socket is DIR/control.sock (default: $KIOSD_STATE, "
-    "else var/sim here if a simulation runs in it, else /var/lib/kiosd)"
-)
-ARGUMENTS = {
-    "SERVICE": "letter of a service, for example D",
-    "COUNTER": "number of a counter, 1-99",
-    "TICKET": "number of today, for example D005",
-    "SCORE": "4 Sangat Puas, 3 Puas, 2 Kurang Puas, 1 Tidak Puas",
-    "FILE": "the configuration, a kiosd.toml",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """A subcommand. ``what`` is the line in ``kiosd --help``, ``more`` follows it in its own help."""
-
-    name: str
-    arguments: tuple[str, ...]
-    what: str
-    more: str
-    example: str
-    console: str = "ask"
-    """Function of ``kiosd.console`` that does it; ``ask`` sends the queue's command of the same name."""
-
-
-VERBS = (
-    Verb("run", (), "run the daemon", "Runs in the foreground until SIGTERM or Ctrl-C, logs to standard error.",
-         "kiosd run --config /etc/kiosd/kiosd.toml --state /var/lib/kiosd", ""),
-    Verb("check-config", ("FILE",), "check a configuration and tell what is in it", "Names every error at once; touches no device.",
-         "kiosd check-config config/tipe-1.toml", "check_config"),
-    Verb("status", (), "show the day, lines, counters and devices", "", "kiosd status", "status"),
-    Verb("issue", ("SERVICE",), "give the next number of a service", "As a press on the service's button does, paper included.",
-         "kiosd issue D --priority"),
-    Verb("next", ("COUNTER",), "call the next ticket to a counter", "Finishes the visit that is being served there, if there is one.",
-         "kiosd next 1"),
-    Verb("recall", ("COUNTER",), "call the same ticket once more", "", "kiosd recall 1"),
-    Verb("start", ("COUNTER",), "the called visitor is at the counter", "", "kiosd start 1"),
-    Verb("absent", ("COUNTER",), "the called visitor did not come", "Refused before all calls were made, unless forced.",
-         'kiosd absent 1 --force "has left the building"'),
-    Verb("finish", ("COUNTER",), "the visit at a counter is over", "Opens the window in which the rating panel counts for it.",
-         "kiosd finish 1"),
-    Verb("cancel", ("TICKET",), "take a ticket out of its line", "The visitor left, or the number is not needed.", "kiosd cancel D005"),
-    Verb("open", ("COUNTER",), "an officer sits down at a counter", "", "kiosd open 1"),
-    Verb("pause", ("COUNTER",), "the officer is away for a moment", "", "kiosd pause 1"),
-    Verb("close", ("COUNTER",), "a counter closes for today", "", "kiosd close 1"),
-    Verb("rate", ("COUNTER", "SCORE"), "rate the last visit at a counter", "As a press on the counter's rating panel does.",
-         "kiosd rate 1 4"),
-    Verb("events", (), "show what happened", "Ends at the newest event; with --follow it goes on until Ctrl-C.",
-         "kiosd events --follow --since 120 --json", "events"),
-    Verb("journal", ("verify",), "check the journal's file and chain of hashes",
-         "The running daemon checks its own; when none runs, the journal in the state directory is read here.",
-         "kiosd journal verify", "verify"),
-)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -128,53 +77,60 @@ def _add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", verb: Ver
         allow_abbrev=False,
     )
     for argument in verb.arguments:
-        if argument == "verify":
-            one.add_argument("action", choices=["verify"], help="the only one so far")
-        else:
-            one.add_argument(argument.lower(), metavar=argument, help=ARGUMENTS[argument])
-    _options(one, verb)
+        _argument(one, argument)
+    for option in (*verb.options, *verb.shared):
+        _option(one, option)
 
 
-def _options(one: argparse.ArgumentParser, verb: Verb) -> None:
-    match verb.name:
-        case "run":
-            one.add_argument("--config", type=Path, required=True, metavar="FILE", help=ARGUMENTS["FILE"])
-            one.add_argument("--allow-volatile", action="store_true", help="accept a state directory that a reboot empties")
-        case "issue":
-            one.add_argument("--priority", action="store_true", help="for the elderly, disabled, pregnant ...; the reason is never stored")
-        case "absent":
-            one.add_argument("--force", metavar="REASON", help="do not wait for all calls; the reason is recorded")
-        case "events":
-            one.add_argument("--follow", action="store_true", help="go on with new events as they happen")
-            since = "everything after event number N (default: everything; with --follow the last 10)"
-            one.add_argument("--since", metavar="N", help=since)
-    if verb.name != "check-config":
-        one.add_argument("--state", type=Path, metavar="DIR", required=verb.name == "run", help=STATE_HELP)
-    if verb.name != "run":
-        one.add_argument("--json", action="store_true", help="for programs: one JSON object (events: one per line)")
+def _argument(one: argparse.ArgumentParser, name: str) -> None:
+    """A word without a flag; ``ARGUMENTS`` tells how a name is written."""
+    bare = name.strip("[].")
+    choices = bare.split("|") if bare.islower() else None
+    how_many = "?" if name.startswith("[") else "+" if name.endswith("...") else None
+    dest = "action" if choices else bare.split("=")[0].lower()
+    one.add_argument(dest, metavar=None if choices else bare, nargs=how_many, choices=choices, help=ARGUMENTS[name])
 
 
-def state_directory(given: Path | None) -> Path:
-    """Where the daemon keeps its state; the rule is in ``STATE_HELP``."""
+def _option(one: argparse.ArgumentParser, option: Option) -> None:
+    if not option.metavar and not option.choices:
+        one.add_argument(option.flag, action="store_true", help=option.help)
+        return
+    one.add_argument(
+        *([option.short] if option.short else []),
+        option.flag,
+        action="append" if option.many else "store",
+        metavar=option.metavar or None,
+        choices=option.choices or None,
+        required=option.required,
+        default=option.default,
+        help=option.help,
+    )
+
+
+def state_directory(given: str | None) -> Path:
+    """Where the daemon keeps its state; the rule is in ``verbs.STATE_HELP``."""
     if given is not None:
-        return given
+        return Path(given)
     if named := os.environ.get("KIOSD_STATE"):
         return Path(named)
     simulated = Path("var/sim")
     return simulated if (simulated / "control.sock").is_socket() else Path("/var/lib/kiosd")
 
 
+def run(args: argparse.Namespace) -> int:
+    """Run the daemon; without ``console``, which it would only carry about."""
+    from kiosd.daemon import run_daemon
+
+    return run_daemon(Path(args.config), args.state, args.allow_volatile)
+
+
 def _do(args: argparse.Namespace) -> int:
-    if args.verb == "run":
-        from kiosd.daemon import run_daemon
-
-        return run_daemon(args.config, args.state, args.allow_volatile)
-    from kiosd import console
-
-    if args.verb != "check-config":
-        args.state = state_directory(args.state)
+    """``args.state`` is a path from here on."""
     verb = next(verb for verb in VERBS if verb.name == args.verb)
-    status: int = getattr(console, verb.console)(args)
+    if "state" in args:
+        args.state = state_directory(args.state)
+    module, _, function = verb.console.rpartition(":")
+    status: int = getattr(import_module(module or "kiosd.console"), function)(args)
     return status
 
 

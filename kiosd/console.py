@@ -15,9 +15,12 @@ from kiosd import tables
 from kiosd.cli import DONE, REFUSED, USAGE
 from kiosd.errors import JournalError, Unavailable
 from kiosd.links.unix import connect_unix
-from kiosd.queue.commands import COMMANDS, Command
+from kiosd.queue.commands import COMMANDS, Command, UndoCall
+from kiosd.queue.interface import Reply
 from kiosd.queue.remote import RemoteQueue
-from kiosd.queue.wire import view
+from kiosd.queue.wire import AskQueue, view
+from kiosd.stations.counter import undo_command
+from kiosd.verbs import CATEGORIES, REASON_CODES
 
 SOCKET = "control.sock"
 NEWEST = 10  # events shown before the first new one by ``--follow``
@@ -26,11 +29,28 @@ RULES = {
     "counter": "COUNTER is a number 1-99",
     "ticket": "TICKET is a letter and a number, for example D005",
     "score": "SCORE is 4 (Sangat Puas), 3 (Puas), 2 (Kurang Puas) or 1 (Tidak Puas)",
+    "answers": "ELEMENT=SCORE is an element of the survey, once, and 1 to 4: for example waktu=4",
+    "count": "COUNT is a number 1-200",
+    "category": f"CATEGORY is {CATEGORIES}",
+    "destination": "DESTINATION is back_office, dinas_kabkota, dinas_provinsi, kementerian or the id of a site",
+    "device": "DEVICE is the name of a device, for example printer",
+    "at": "TIME is a time of today, for example 14:00, or day and time, 2026-07-03T08:00",
+    "until": "TIME is a time of today, for example 14:00, or day and time, 2026-07-03T08:00",
+    "text": "TEXT is at most 200 characters",
+    "reason": "TEXT is at most 200 characters",
+    "call reason": f"CODE is {REASON_CODES}",
+    "refer reason": "CODE is small letters, digits and _, for example dokumen_kurang",
     "force": "REASON is at most 200 characters",
     "since": "N is the number of an event, 0 or more",
 }
-"""What is said of a wrong argument, by the command's field."""
-_NUMBERS = {"counter", "score"}
+"""What is said of a wrong argument, by the command's field, or by command and field."""
+_NUMBERS = {"counter", "score", "count"}
+PLACE = "cli"
+"""Where events say that a command of ours came from."""
+
+
+class _WrongWords(Exception):
+    """Words that make no command; its text says what is right."""
 
 
 @asynccontextmanager
@@ -43,19 +63,69 @@ def _print_json(answer: BaseModel) -> None:
     print(answer.model_dump_json())
 
 
-def _usage(field: str) -> int:
-    print(f"kiosd: {RULES[field]}", file=sys.stderr)
+def _usage(sentence: object) -> int:
+    print(f"kiosd: {sentence}", file=sys.stderr)
     return USAGE
 
 
 def ask(args: argparse.Namespace) -> int:
-    """Send the queue's command of this name."""
-    kind = COMMANDS[args.verb]
+    """Send the queue's command that was typed."""
     try:
-        command = kind.model_validate({field: _typed(field, value) for field, value in vars(args).items() if field in kind.model_fields})
-    except ValidationError as exc:
-        return _usage(str(exc.errors()[0]["loc"][0]))
+        command = _command(*_asked(args))
+    except _WrongWords as wrong:
+        return _usage(wrong)
     return asyncio.run(_ask(args, command))
+
+
+def _asked(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    """Name and fields of the command that was typed, as they were typed."""
+    given, name = vars(args) | {"actor": vars(args)["as"], "place": PLACE}, args.verb.replace("-", "_")
+    match name:
+        case "close":
+            name = _closing(args)
+        case "open" if args.counter is None:
+            name = "resume"
+        case "priority":
+            given["priority"] = not args.withdraw
+        case "training":
+            given["on"] = args.action == "on"
+        case "survey":
+            given["answers"] = _answers(args.element)
+    return name, given
+
+
+def _closing(args: argparse.Namespace) -> str:
+    """Whether a counter is closed or the whole site, which is never done by a word forgotten."""
+    if args.counter is None:
+        if args.reason is None:
+            raise _WrongWords("name a COUNTER, or give --reason (and --until) to close the whole site")
+        return "suspend"
+    if args.until is not None or args.reason is not None:
+        raise _WrongWords("--until and --reason are for closing the whole site, without COUNTER")
+    return "close"
+
+
+def _answers(words: list[str]) -> dict[str, Any]:
+    pairs = [word.partition("=") for word in words]
+    answers = {element: _typed("score", score) for element, _, score in pairs}
+    if len(answers) < len(pairs):
+        raise _WrongWords(RULES["answers"])
+    return answers
+
+
+def _command(name: str, given: dict[str, Any]) -> Command:
+    """The command ``name``, made of those of the ``given`` words that are its fields."""
+    kind = COMMANDS[name]
+    fields = {field: _typed(field, value) for field, value in given.items() if field in kind.model_fields and value is not None}
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as exc:
+        raise _WrongWords(_rule(name, exc)) from None
+
+
+def _rule(name: str, exc: ValidationError) -> str:
+    field = str(exc.errors()[0]["loc"][0])
+    return RULES.get(f"{name} {field}") or RULES[field]
 
 
 def _typed(field: str, value: Any) -> Any:
@@ -67,7 +137,10 @@ def _typed(field: str, value: Any) -> Any:
 
 async def _ask(args: argparse.Namespace, command: Command) -> int:
     async with _queue(args.state) as queue:
-        reply = await queue.execute(command)
+        return _answer(args, command, await queue.execute(command))
+
+
+def _answer(args: argparse.Namespace, command: Command, reply: Reply) -> int:
     if args.json:
         _print_json(reply)
     elif reply.done:
@@ -75,6 +148,44 @@ async def _ask(args: argparse.Namespace, command: Command) -> int:
     if not reply.done:
         print(f"kiosd: {tables.clean(reply.message or reply.code)}", file=sys.stderr)
     return DONE if reply.done else REFUSED
+
+
+def undo(args: argparse.Namespace) -> int:
+    """Take back the last step at a counter: which one, its snapshot tells."""
+    try:
+        fallback = _command(UndoCall.name, _asked(args)[1])
+    except _WrongWords as wrong:
+        return _usage(wrong)
+
+    async def undone(number: int) -> int:
+        async with _queue(args.state) as queue:
+            view = (await queue.snapshot()).counter(number)
+            found = undo_command(view) if view else fallback
+            command = found.model_copy(update={"actor": fallback.actor, "place": PLACE})
+            return _answer(args, command, await queue.execute(command))
+
+    return asyncio.run(undone(_typed("counter", args.counter)))
+
+
+def queue(args: argparse.Namespace) -> int:
+    """Show who is next, and why."""
+    given = {"counter": args.counter, "service": args.service}
+    try:
+        asked = AskQueue.model_validate({field: _typed(field, value) for field, value in given.items() if value is not None})
+    except ValidationError as exc:
+        return _usage(_rule("queue", exc) if exc.errors()[0]["loc"] else "give either --counter or --service")
+
+    async def shown() -> int:
+        async with _queue(args.state) as queue:
+            forecasts = await queue.forecasts(asked.counter, asked.service)
+            zone = "" if args.json else (await queue.snapshot()).zone
+        if args.json:
+            print(json.dumps({"forecasts": [one.model_dump(mode="json") for one in forecasts]}))
+        else:
+            print(tables.forecasts(forecasts, zone, args.explain))
+        return DONE
+
+    return asyncio.run(shown())
 
 
 def status(args: argparse.Namespace) -> int:
@@ -95,7 +206,7 @@ def status(args: argparse.Namespace) -> int:
 def events(args: argparse.Namespace) -> int:
     """Show events, one a line."""
     if args.since is not None and not (args.since.isascii() and args.since.isdigit()):
-        return _usage("since")
+        return _usage(RULES["since"])
     return asyncio.run(_events(args, None if args.since is None else int(args.since[:18])))
 
 
@@ -106,6 +217,9 @@ async def _events(args: argparse.Namespace, since: int | None) -> int:
             since = max(0, snapshot.sequence - NEWEST) if args.follow else 0
         async with aclosing(queue.events(since, follow=args.follow)) as records:
             async for record in records:
+                if record.seq > since + 1:
+                    print(f"kiosd: events {since + 1} to {record.seq - 1} are gone: sheets stand for their days", file=sys.stderr)
+                since = record.seq
                 line = view(record).model_dump_json() if args.json else tables.event_line(record, snapshot.zone)
                 print(line, flush=args.follow)
     return DONE
@@ -141,6 +255,7 @@ async def _verify(state: Path) -> dict[str, Any]:
 
 
 def _verify_here(state: Path) -> dict[str, Any]:
+    from kiosd.journal.audit import found
     from kiosd.journal.journal import FILE, Audit
     from kiosd.journal.place import lock
 
@@ -150,7 +265,7 @@ def _verify_here(state: Path) -> dict[str, Any]:
         with lock(state):  # a daemon that starts now must wait: two of us read one file only when it stands still
             audit = Audit(state / FILE)
             try:
-                return {"ok": True, "events": audit.whole()}
+                return found(audit.whole(), audit.sheets)
             finally:
                 audit.close()
     except PermissionError as exc:
@@ -161,7 +276,7 @@ def check_config(args: argparse.Namespace) -> int:
     """Load a configuration and tell what is in it; ``ConfigError`` names all that is wrong."""
     from kiosd.config import load
 
-    settings = load(Path(args.file))
+    settings = load(Path(args.config))
     if args.json:
         print(json.dumps(tables.config_facts(settings)))
     else:

@@ -18,15 +18,21 @@ from kiosd.clock import Clock, SystemClock
 from kiosd.config import Settings, load
 from kiosd.errors import ConfigError, JournalError, KiosdError
 from kiosd.journal.audit import audit_beside
+from kiosd.journal.journal import FILE
 from kiosd.journal.place import lock, refuse_fleeting
 from kiosd.links.unix import serve_unix
 from kiosd.logs import setup
 from kiosd.notify import notify, watchdog_interval
 from kiosd.queue.commands import ReportDevice, ReportStart, ReportStop, Tick
+from kiosd.queue.hours import missing_years
 from kiosd.queue.interface import Queue
 from kiosd.queue.local import LocalQueue, open_local
 from kiosd.queue.server import serve_queue
+from kiosd.queue.settings import QueueSettings
 from kiosd.registry import find
+from kiosd.reports.retention import Retention
+from kiosd.reports.sealing import sheet_maker
+from kiosd.reports.service import ReportService
 from kiosd.stations.call_board import CallBoard
 from kiosd.stations.counter import CounterStation
 from kiosd.stations.rating_panel import RatingPanel
@@ -52,7 +58,7 @@ def run_daemon(config: Path, state: Path, allow_volatile: bool = False) -> int:
         if not allow_volatile:
             refuse_fleeting(state)
         with lock(state):
-            asyncio.run(_serve(settings, state))
+            asyncio.run(_serve(settings, config, state))
     except BaseException as exc:  # noqa: BLE001 - what is not ours is raised again
         return _exit_status(exc)
     return 0
@@ -72,7 +78,7 @@ def _exit_status(exc: BaseException) -> int:
     raise exc
 
 
-async def _serve(settings: Settings, state: Path) -> None:
+async def _serve(settings: Settings, config: Path, state: Path) -> None:
     clock = SystemClock(trust_rtc=settings.clock.trust_rtc)
     site_key = load_scan_key(settings.scan.key_file, state)  # what is wrong with it is said before READY
     stop = asyncio.Event()
@@ -82,14 +88,17 @@ async def _serve(settings: Settings, state: Path) -> None:
         queue = await stack.enter_async_context(open_local(state, settings.queue, clock))
         control = await stack.enter_async_context(serve_unix(state / CONTROL_SOCKET))
         group = await stack.enter_async_context(asyncio.TaskGroup())
-        asked = asyncio.Event()
+        asked, reports = asyncio.Event(), ReportService(config, state / FILE)
+        make_sheet, keep_days = sheet_maker(settings.queue), settings.journal.keep_days
+        retention = Retention(queue, state / FILE, make_sheet, keep_days, tuple(settings.mqtt), clock)
         core = [
             group.create_task(queue.run()),
-            group.create_task(serve_queue(queue, control, partial(audit_beside, state), asked)),
-            group.create_task(_tick(queue, clock)),
+            group.create_task(serve_queue(queue, control, partial(audit_beside, state), asked, report=reports, erase=retention.erase)),
+            group.create_task(_tick(queue, clock, settings.queue)),
             group.create_task(_flush(queue, clock)),
             group.create_task(_watchdog(queue, clock)),
             group.create_task(_audit(queue, state)),
+            group.create_task(retention.run()),
         ]
         await queue.execute(ReportStart(version=__version__, config_hash=settings.hash))
         await asked.wait()
@@ -106,9 +115,15 @@ async def _serve(settings: Settings, state: Path) -> None:
     log.info("stopped in good order")
 
 
-async def _tick(queue: Queue, clock: Clock) -> None:
+async def _tick(queue: Queue, clock: Clock, settings: QueueSettings) -> None:
+    warned: tuple[int, ...] = ()
     while True:
         await queue.execute(Tick())
+        missing = missing_years(settings, clock.now().time.astimezone(settings.site.zone))
+        if missing != warned:
+            warned = missing
+            for year in missing:
+                log.warning("no calendar for %d: its holidays are taken for ordinary weekdays; name a file in [hours] calendars", year)
         await clock.sleep(TICK_S)
 
 
@@ -163,8 +178,9 @@ def _stations(settings: Settings, site_key: bytes, queue: Queue, clock: Clock) -
     if machine is not None:
         tickets = TicketMachine(queue, clock, settings.queue, machine.printer or "none")
         work += [tickets.run(), *device(machine.buttons, tickets.use_buttons), *device(machine.printer, tickets.use_printer)]
+    of_machine = frozenset(filter(None, (machine.buttons, machine.printer))) if machine is not None else frozenset()
     for name in settings.call_board.displays if settings.call_board else ():
-        work += device(name, CallBoard(queue, clock, language).use)
+        work += device(name, CallBoard(queue, clock, language, machine=of_machine).use)
     for number, desk in settings.counters.items():
         counter = CounterStation(queue, clock, number, settings.rules.max_calls, site_key)
         work += device(desk.keys, counter.use_keys)

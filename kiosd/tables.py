@@ -1,47 +1,74 @@
 """What the CLI prints for a person: pure functions from what was answered to text."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from kiosd.logs import clean
-from kiosd.queue.events import Record
-from kiosd.queue.interface import Reply, ServiceView, Snapshot
+from kiosd.queue.events import Event, Record
+from kiosd.queue.interface import DeviceView, Forecast, PlaceView, Reply, ServiceView, Snapshot
 from kiosd.queue.settings import ZONE_SHORT
 
 if TYPE_CHECKING:
     from kiosd.config import Settings
 
-__all__ = ["clean", "config", "config_facts", "event_line", "said", "status", "verified"]
+__all__ = ["clean", "config", "config_facts", "event_line", "forecasts", "said", "status", "verified"]
 
 SAID = {
     "issue": "{number} is issued; {ahead} waiting before it",
     "next": "{number} is called to counter {counter}",
+    "call": "{number} is called to counter {counter} out of its order ({out_of_order})",
     "recall": "{number} is called again to counter {counter} (call {calls})",
     "start": "{number} is being served at counter {counter}",
     "absent": "{number} did not come to counter {counter}",
+    "readmit": "{number} waits again, behind {behind} more calls",
+    "undo_call": "{number} waits again: its call to counter {counter} is taken back",
+    "undo_start": "{number} is called again: its start at counter {counter} is taken back",
+    "undo_finish": "{number} is being served again: its end at counter {counter} is taken back",
     "finish": "{number} is finished at counter {counter}",
+    "transfer": "{number} waits for service {to}",
+    "refer": "{number} is referred to {destination}",
     "cancel": "{number} is cancelled",
+    "void": "{number} is void",
+    "priority": "{number} has priority",
+    "priority off": "{number} has no priority any more",
+    "category": "{number} is noted as {category}",
+    "reserve": "{first} to {last} are booked for writing by hand",
+    "enter": "{number} is entered; {ahead} waiting before it",
+    "reprint": "{number} is printed again",
+    "rate": "rating {score} at counter {counter}: {outcome}",
+    "invite": "{number} is asked to rate at counter {counter}",
+    "survey": "{answers} answers are recorded at counter {counter}",
     "open": "counter {counter} is open",
     "pause": "counter {counter} is paused",
     "close": "counter {counter} is closed",
-    "rate": "rating {score} at counter {counter}: {outcome}",
+    "suspend": "the site is closed until {until}: {reason}",
+    "resume": "the site follows its hours again",
+    "training": "TRAINING has begun: tickets are marked and count nowhere",
+    "training off": "the training is over",
+    "repair": "{device} is promised to work again by {until}",
+    "note": "noted",
+    "close_day": "the day {date} is closed; {expired} still waited and expired",
 }
 """What a command that was done says, from its reply's result."""
-HIDDEN = {"ticket", "number", "service", "token", "device", "date", "n", "slip", "pressed_at"}
-"""Fields of an event that its line does not show: what the subject tells already, scan tokens, and what only programs need."""
+HIDDEN = {"ticket", "number", "service", "token", "device", "date", "n", "slip", "pressed_at", "carried", "actor", "place"}
+"""Fields of an event that its line does not list: what the subject tells already, scan tokens, what only programs need, and who asked,
+which stands at the end."""
 
 
 def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     from tabulate import tabulate  # only where a table is drawn
 
-    cells = [[clean(str(cell)) for cell in row] for row in rows]
+    cells = [["\n".join(wrap(clean(str(cell)), WIDEST)) for cell in row] for row in rows]
     return f"{title}\n{tabulate(cells, heads, tablefmt='simple', disable_numparse=True)}" if cells else f"{title}: none"
 
 
-DAY_TIME, TIME = "%Y-%m-%d %H:%M:%S", "%H:%M:%S"
+WIDEST = 80
+"""Characters of a cell in one line: a reason may be long, and half of it would wrap under the first column."""
+DAY_TIME, DAY_MINUTE, TIME = "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%H:%M:%S"
 
 
 def _local(time: datetime | None, zone: str, shape: str) -> str:
@@ -54,20 +81,42 @@ def said(name: str, reply: Reply) -> str:
     if reply.message:  # the queue has something to say itself: nobody is waiting
         return clean(reply.message)
     facts = defaultdict(lambda: "?", reply.result)
-    return clean(SAID[name].format_map(facts)) if name in SAID else "done"
+    if "until" in facts:
+        facts["until"] = _minute(facts["until"]) or "further notice"
+    off = f"{name} off" if reply.result.get(name) is False else name
+    return clean(SAID[off].format_map(facts) + _expected(reply.result))
+
+
+def _expected(result: Mapping[str, Any]) -> str:
+    """What a new ticket's visitor has to expect."""
+    wait = _wait(result.get("wait_low_min"), result.get("wait_high_min"), bool(result.get("unlikely")))
+    return (f"; expected wait: {wait}" if wait else "") + ("; FOR TRAINING" if result.get("training") and "ahead" in result else "")
+
+
+def _wait(low: int | None, high: int | None, unlikely: bool) -> str:
+    if unlikely:
+        return "not today"
+    return "" if low is None else f"{low}-{high} min"
+
+
+def _minute(iso: str | None) -> str:
+    """A local time as people write it, from ISO text."""
+    return datetime.fromisoformat(iso).strftime(DAY_MINUTE) if iso else ""
 
 
 def status(snapshot: Snapshot) -> str:
-    """The day: open or why not, lines, counters, devices."""
+    """The day: open or why not, a training, a calendar that lacks, lines, counters, devices."""
     time = f"{_local(snapshot.time, snapshot.zone, TIME)} {ZONE_SHORT[snapshot.zone]}"
     head = [
         f"Day {snapshot.date or '(none yet)'}, {time}, event {snapshot.sequence}",
+        *(("*** TRAINING: tickets are marked LATIHAN and count nowhere ***",) if snapshot.training else ()),
         _opening(snapshot),
         "Clock: synchronised" if snapshot.clock == "synced" else "Clock: NOT synchronised; the time and date may be wrong",
+        *(f"Calendar: no calendar for {year}: holidays are taken for ordinary weekdays" for year in snapshot.calendar_missing),
     ]
     parts = [
         "\n".join(head),
-        _table("Services", ("service", "name", "waiting", "issued", "last called"), map(_service, snapshot.services)),
+        _table("Services", ("service", "name", "waiting", "expected wait", "issued", "last called"), map(_service, snapshot.services)),
         _table("Counters", ("counter", "state", "number", "calls", "since", "services"), _counters(snapshot)),
         _table("Devices", ("device", "state", "since", "why"), _devices(snapshot)),
     ]
@@ -77,12 +126,14 @@ def status(snapshot: Snapshot) -> str:
 def _opening(snapshot: Snapshot) -> str:
     if snapshot.open:
         return "Open: tickets are given"
-    opens = datetime.fromisoformat(snapshot.opens_at).strftime("%Y-%m-%d %H:%M") if snapshot.opens_at else ""
+    opens = _minute(snapshot.opens_at)
     return clean(f"Closed: {snapshot.message or 'no reason known'}" + (f" (opens {opens})" if opens else ""))
 
 
 def _service(view: ServiceView) -> Sequence[object]:
-    return view.service, view.name + ("" if view.enabled else " (off)"), view.waiting, view.issued, view.last_called
+    issued = view.issued if view.quota is None else f"{view.issued} of {view.quota}"
+    wait = _wait(view.wait_low_min, view.wait_high_min, view.unlikely)
+    return view.service, view.name + ("" if view.enabled else " (off)"), view.waiting, wait, issued, view.last_called
 
 
 def _counters(snapshot: Snapshot) -> Iterator[Sequence[object]]:
@@ -94,21 +145,57 @@ def _counters(snapshot: Snapshot) -> Iterator[Sequence[object]]:
 def _devices(snapshot: Snapshot) -> Iterator[Sequence[object]]:
     for view in snapshot.devices:
         why = f"{view.detail} ({view.code})" if view.detail and view.code else view.detail or view.code
-        yield view.device, view.state, _local(view.since, snapshot.zone, DAY_TIME), why
+        yield view.device, view.state, _local(view.since, snapshot.zone, DAY_TIME), "; ".join(filter(None, (why, _repair(view, snapshot))))
+
+
+def _repair(view: DeviceView, snapshot: Snapshot) -> str:
+    if view.repair_until is None:
+        return ""
+    late = " (that is over)" if view.repair_until <= snapshot.time else ""
+    return f"repair promised until {_local(view.repair_until, snapshot.zone, DAY_MINUTE)}{late}: {view.repair_reason}"
+
+
+def forecasts(found: Iterable[Forecast], zone: str, explain: bool) -> str:
+    """Who is next, and why."""
+    heads = ("", "number", "service", "issued", *(("why",) if explain else ("",)))
+    parts = []
+    for one in found:
+        title = f"Counter {one.counter}" if one.counter is not None else f"Service {one.service}"
+        rows = [
+            (place.position, place.number, place.service, _local(place.issued_at, zone, TIME), place.why if explain else _mark(place))
+            for place in one.places
+        ]
+        parts.append(_table(f"{title}: {one.waiting} waiting", heads, rows) if rows else f"{title}: nobody waits")
+    return "\n\n".join(parts)
+
+
+def _mark(place: PlaceView) -> str:
+    return "priority" if place.priority else ""
 
 
 def event_line(record: Record, zone: str) -> str:
-    """``2026-07-01 08:05:01      12 ticket.called      D005       counter=4 call=1``; ``?`` after a time that is not trusted."""
+    """``2026-07-01 08:05:01      12 ticket.called      D005       counter=4 call=1 (officer, cli)``; ``?``: the time is not trusted."""
     event = record.event
     time = _local(record.moment.time, zone, DAY_TIME) + (" " if record.moment.synced else "?")
-    shown = event.model_dump(mode="json", exclude=HIDDEN)
-    told = [f"{name}={value}" for name, value in shown.items() if _tells(name, value, event.subject)]
-    return clean(f"{time} {record.seq:>7} {event.type:<22} {event.subject:<12} {' '.join(told)}".rstrip())
+    shown = event.model_dump(exclude=HIDDEN)
+    told = [f"{name}={_value(value, zone)}" for name, value in shown.items() if _tells(event, name, value)]
+    asked = ", ".join(filter(None, (event.actor, event.place)))
+    if asked:
+        told.append(f"({asked})")
+    return clean(f"{time} {record.seq:>7} {event.type:<24} {event.subject:<12} {' '.join(told)}".rstrip())
 
 
-def _tells(name: str, value: object, subject: str) -> bool:
-    """Whether a field says more than nothing, no, unknown, or the subject once again."""
-    return value is not None and value is not False and value not in ("", "tidak_dicatat") and subject != f"{name}-{value}"
+def _value(value: object, zone: str) -> str:
+    if isinstance(value, datetime):
+        return _local(value, zone, "%Y-%m-%dT%H:%M:%S")
+    return ",".join(f"{name}:{one}" for name, one in value.items()) if isinstance(value, dict) else str(value)
+
+
+def _tells(event: Event, name: str, value: object) -> bool:
+    """Whether a field says more than nothing, no (unless that is what happened), unknown, or the subject once again."""
+    if value is None or value in ("", "tidak_dicatat") or event.subject == f"{name}-{value}":
+        return False
+    return value is not False or type(event).model_fields[name].is_required()
 
 
 def verified(found: dict[str, Any]) -> str:

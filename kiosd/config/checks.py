@@ -23,7 +23,7 @@ PORT_WORDS: dict[type, str] = {
     CallDisplay: "a call display",
 }
 RATING_BUTTONS = ("1", "2", "3", "4")
-KEY_FUNCTIONS = ("next", "recall", "start", "absent", "finish", "open", "close", "pause", "advance", "repeat")
+KEY_FUNCTIONS = ("next", "recall", "start", "absent", "undo", "invite", "finish", "open", "close", "pause", "advance", "repeat")
 """What the keys at a counter can do; ``advance`` and ``repeat`` do what comes next in the counter's state."""
 LAMPS = {"ticket": ("ready",), "rating": ("rate",), "keys": ()}
 """The lamps that are lit at each place that has buttons."""

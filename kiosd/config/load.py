@@ -14,6 +14,7 @@ from kiosd.config.model import (
     ClockSettings,
     CounterSettings,
     DeviceSettings,
+    JournalSettings,
     LogSettings,
     NodeSettings,
     ScanSettings,
@@ -38,6 +39,7 @@ PLAIN: dict[str, type[Section]] = {
     "hours": HoursSettings,
     "rules": RuleSettings,
     "scan": ScanSettings,
+    "journal": JournalSettings,
     "log": LogSettings,
 }
 """Sections that depend on no other; a key that the file leaves out has its default."""

@@ -72,6 +72,12 @@ class ScanSettings(Section):
     key_file: Annotated[str, AfterValidator(_absolute)] = ""
 
 
+class JournalSettings(Section):
+    """``keep_days``: how long events are kept as they are; older days become sheets of figures (domain section 9)."""
+
+    keep_days: Annotated[int, Field(ge=30, le=3700)] = 400
+
+
 class LogSettings(Section):
     """What kiosd says of itself on standard error."""
 
@@ -105,6 +111,7 @@ class Settings(Section):
     scan: ScanSettings
     mqtt: dict[str, MqttSettings]
     devices: dict[str, DeviceSettings]
+    journal: JournalSettings
     log: LogSettings
 
     @property

@@ -45,4 +45,9 @@ async def audit_beside(state: Path) -> dict[str, object]:
         finally:
             audit.interrupt()
             await side.run(audit.close, STEP_DEADLINE_S)
-    return {"ok": True, "events": count}
+    return found(count, audit.sheets)
+
+
+def found(events: int, sheets: int) -> dict[str, object]:
+    """What a check that found nothing wrong tells: how many events it read, and how many days are sheets."""
+    return {"ok": True, "events": events, **({"sheets": sheets} if sheets else {})}

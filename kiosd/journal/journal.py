@@ -1,4 +1,4 @@
-"""The journal: append-only events in one SQLite file. The only file that imports sqlite3.
+"""The journal: append-only events in one SQLite file. The only file that writes it.
 
 Rule 1  One read-write connection, in one thread, the journal's lane. Nobody else writes or checkpoints (with two writers SQLite
         before 3.51.3 can corrupt the file). The audit and offline tools open read-only.
@@ -7,10 +7,10 @@ Rule 3  A failed commit or fsync is fatal (``JournalError``) and never retried: 
 Rule 4  Every row carries the hash of the row before it, so a changed, lost or torn row is found, not believed.
 Rule 5  Cursors are written with the next commit or by ``move``: they never cost an fsync of their own per event. A cursor that is
         behind after a crash means that something is sent twice, never that it is lost.
+Rule 6  Old rows go in two ways only, each in one transaction with the event that proves it (``chain``): a day is replaced by its sheet,
+        a scan loses its token. What is deleted is overwritten (secure_delete), and ``truncate`` empties the WAL of it.
 """
 
-import hashlib
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,24 +22,29 @@ from uuid import uuid4
 
 from kiosd.clock import Moment, utc_text
 from kiosd.errors import JournalError
-from kiosd.queue.events import DayOpened, Record, decode
+from kiosd.journal.chain import COLUMNS, Change, Row, Seal, Walk, genesis, row_hash
+from kiosd.journal.check import Audit
+from kiosd.journal.past import SCANS, WITHOUT_TOKEN
+from kiosd.queue.events import DayOpened, Record, TokensErased, decode
+
+__all__ = ["ANSWERS_KEPT", "FILE", "NO_CURSORS", "SCHEMA_VERSION", "Audit", "Entry", "Journal", "Tail"]
 
 FILE = "journal.db"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 ANSWERS_KEPT = timedelta(hours=24)  # mqtt contract section 5: an id is known for 24 h
-_COLUMNS = "seq, time, boot, monotonic, clock, type, data, command, reply, hash"
-_ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
-_INSERT = f"INSERT INTO journal ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - a constant
+_INSERT = f"INSERT INTO journal ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - a constant
+_ERASE = f"UPDATE journal SET data = {WITHOUT_TOKEN} WHERE {SCANS}"  # noqa: S608 - constants
 _SETTINGS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA trusted_schema = OFF",
     "PRAGMA temp_store = MEMORY",
     "PRAGMA cache_size = -1024",  # KiB: enough for today's rows
+    "PRAGMA secure_delete = ON",  # an append pays nothing for it: it deletes nothing
 )
+BUSY_MS = 5000
 
 NO_CURSORS: Mapping[str, int] = {}
-Row = tuple[int, str, str, float, int, str, str, str, str | None, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +69,6 @@ def _fatal(doing: str) -> Iterator[None]:
         yield
     except sqlite3.Error as exc:
         raise JournalError(f"journal: {doing}: {exc}") from exc
-
-
-def row_hash(before: bytes, fields: Sequence[object]) -> bytes:
-    """SHA-256 over the hash of the row before and this row's fields as a JSON array."""
-    return hashlib.sha256(before + _ENCODE(fields).encode()).digest()
 
 
 def _record(row: Row) -> Record:
@@ -100,8 +100,14 @@ class Journal:
         self.stream: str = self._db.execute("SELECT id FROM stream").fetchone()[0]
         self.cursors: dict[str, int] = dict(self._db.execute("SELECT name, seq FROM cursor"))
         last = self._db.execute("SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1").fetchone()
-        self.seq: int = last[0] if last else 0
-        self._hash: bytes = last[1] if last else genesis(self.stream)
+        self.seq: int
+        self._hash: bytes
+        self.seq, self._hash = last or self._root()
+
+    def _root(self) -> tuple[int, bytes]:
+        """Number and hash of what the oldest row hangs on."""
+        sealed: tuple[int, bytes] | None = self._db.execute("SELECT last, head FROM sheet ORDER BY last DESC LIMIT 1").fetchone()
+        return sealed or (0, genesis(self.stream))
 
     def _migrate(self) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -114,14 +120,14 @@ class Journal:
                 self._db.execute("INSERT INTO stream VALUES (?, ?)", (str(uuid4()), utc_text(datetime.now(UTC))))
             self._db.execute("COMMIT")
 
-    def append(self, entries: Sequence[Entry], cursors: Mapping[str, int] = NO_CURSORS) -> None:
-        """Make ``entries`` durable, all or none, and ``cursors`` with them. Their ``seq`` continues the journal's."""
+    def append(self, entries: Sequence[Entry], cursors: Mapping[str, int] = NO_CURSORS, changes: Sequence[Change] = ()) -> None:
+        """Make ``entries`` durable, all or none, and with them ``cursors`` and ``changes``. Their ``seq`` continues the journal's."""
         rows = self._rows(entries)
         with _fatal("cannot write"):
-            if len(rows) == 1 and not cursors:
+            if len(rows) == 1 and not cursors and not changes:
                 self._db.execute(_INSERT, rows[0])
             else:
-                self._commit(rows, cursors)
+                self._commit(rows, cursors, changes)
         self.seq, self._hash = rows[-1][0], rows[-1][-1]
 
     def move(self, cursors: Mapping[str, int]) -> None:
@@ -130,8 +136,31 @@ class Journal:
             with _fatal("cannot write cursors"):
                 self._commit((), cursors)
 
-    def _commit(self, rows: Iterable[Row], cursors: Mapping[str, int]) -> None:
+    def truncate(self) -> bool:
+        """Fold the WAL into the file and leave nothing of it; False, at once, while somebody still reads from it."""
+        with _fatal("cannot write"):
+            self._db.execute("PRAGMA busy_timeout = 0")
+            busy: int = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            self._db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        return not busy
+
+    def _change(self, change: Change) -> None:
+        if isinstance(change, Seal):
+            sheet = change.sheet
+            values = (sheet.date, sheet.first, sheet.last, sheet.head, sheet.data, sheet.hash)
+            self._db.execute("INSERT INTO sheet (date, first, last, head, data, hash) VALUES (?, ?, ?, ?, ?, ?)", values)
+            wanted = sheet.last - sheet.first + 1
+            touched = self._db.execute("DELETE FROM journal WHERE seq BETWEEN ? AND ?", (sheet.first, sheet.last)).rowcount
+        else:
+            wanted, touched = change.rows, self._db.execute(_ERASE, (change.first, change.last)).rowcount
+        if touched != wanted:
+            self._db.execute("ROLLBACK")
+            raise JournalError(f"journal: {change.last} was to be the last of {wanted} changed events, but there are {touched}")
+
+    def _commit(self, rows: Iterable[Row], cursors: Mapping[str, int], changes: Iterable[Change] = ()) -> None:
         self._db.execute("BEGIN IMMEDIATE")
+        for change in changes:
+            self._change(change)
         self._db.executemany(_INSERT, rows)
         self._db.executemany("INSERT INTO cursor VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq", cursors.items())
         self._db.execute("COMMIT")
@@ -161,16 +190,34 @@ class Journal:
     def read(self, since: int, limit: int) -> list[Record]:
         """At most ``limit`` records after ``since``, in order."""
         with _fatal("cannot read"):
-            rows = self._db.execute(f"SELECT {_COLUMNS} FROM journal WHERE seq > ? ORDER BY seq LIMIT ?", (since, limit))  # noqa: S608
+            rows = self._db.execute(f"SELECT {COLUMNS} FROM journal WHERE seq > ? ORDER BY seq LIMIT ?", (since, limit))  # noqa: S608
             return [_record(row) for row in rows]
 
     def tail(self) -> Tail:
         """The newest rows, their chain checked: back to the start of the last day, and for answers back 24 hours from the last row."""
+        rows = self._newest()
+        walk = Walk(rows[0][0], rows[0][-1])
+        walk.take(rows[1:])
+        for seq, event in walk.erased:
+            if any(event.first <= lost <= event.last for lost in walk.lost):
+                walk.believe(seq, event, self._between(event))
+        walk.all_proven()
+        days = [index for index, row in enumerate(rows) if row[5] == DayOpened.type]
+        records = tuple(_record(row) for row in rows[days[-1] if days else 1 :])
+        return Tail(records, {row[7]: row[8] for row in rows[1:] if row[8] is not None})
+
+    def _between(self, event: TokensErased) -> list[Row]:
+        query = f"SELECT {COLUMNS} FROM journal WHERE seq BETWEEN ? AND ? ORDER BY seq"  # noqa: S608 - a constant
+        with _fatal("cannot read"):
+            return self._db.execute(query, (event.first, event.last)).fetchall()
+
+    def _newest(self) -> list[Row]:
+        """The rows that a start needs, oldest first, and before them what the first of them hangs on."""
         rows: list[Row] = []
         day_found = False
         oldest = None
         with _fatal("cannot read"):
-            for row in self._db.execute(f"SELECT {_COLUMNS} FROM journal ORDER BY seq DESC"):  # noqa: S608 - a constant
+            for row in self._db.execute(f"SELECT {COLUMNS} FROM journal ORDER BY seq DESC"):  # noqa: S608 - a constant
                 time = datetime.fromisoformat(row[1])
                 oldest = oldest or time - ANSWERS_KEPT
                 if day_found and time < oldest:
@@ -179,76 +226,11 @@ class Journal:
                 rows.append(row)
                 day_found = day_found or row[5] == DayOpened.type
             else:
-                rows.append((0, "", "", 0.0, 0, "", "", "", None, genesis(self.stream)))
-        rows.reverse()
-        check_chain(rows[1:], rows[0][0], rows[0][-1])
-        days = [index for index, row in enumerate(rows) if row[5] == DayOpened.type]
-        records = tuple(_record(row) for row in rows[days[-1] if days else 1 :])
-        return Tail(records, {row[7]: row[8] for row in rows[1:] if row[8] is not None})
+                seq, head = self._root()
+                rows.append((seq, "", "", 0.0, 0, "", "", "", None, head))
+        return rows[::-1]
 
     def close(self) -> None:
         """Fold the WAL into the file and close."""
         with _fatal("cannot close"):
             self._db.close()
-
-
-def genesis(stream: str) -> bytes:
-    """What the first row's hash hangs on."""
-    return hashlib.sha256(stream.encode()).digest()
-
-
-def check_chain(rows: Iterable[Row], seq: int, before: bytes) -> tuple[int, bytes]:
-    """Check that ``rows`` follow row ``seq`` with hash ``before``; the last one's number and hash. ``JournalError`` names the bad row."""
-    for row in rows:
-        if row[0] != seq + 1:
-            raise JournalError(f"journal: event {seq + 1} is missing (the next is {row[0]})")
-        if row_hash(before, row[:-1]) != row[-1]:
-            raise JournalError(f"journal: event {row[0]} has been changed: its hash does not fit")
-        seq, before = row[0], row[-1]
-    return seq, before
-
-
-class Audit:
-    """A whole check of a journal file on a read-only connection, in steps, so that it can run beside the service."""
-
-    STEP_ROWS = 500
-
-    def __init__(self, path: Path) -> None:
-        with _fatal(f"cannot open {path}"):
-            self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
-
-    def structure(self) -> None:
-        """SQLite's own quick_check; ``JournalError`` with its first finding."""
-        with _fatal("cannot be read"):
-            found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if found != "ok":
-            raise JournalError(f"journal: the file is damaged: {found}")
-
-    def chain(self) -> Iterator[int]:
-        """Check every row from the first; yields how many were checked after each step; ``JournalError`` names the first bad row."""
-        with _fatal("cannot be read"):
-            seq, before = 0, genesis(self._db.execute("SELECT id FROM stream").fetchone()[0])
-        while True:
-            with _fatal("cannot be read"):
-                query = f"SELECT {_COLUMNS} FROM journal WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 - a constant
-                rows = self._db.execute(query, (seq, self.STEP_ROWS)).fetchall()
-            if not rows:
-                return
-            seq, before = check_chain(rows, seq, before)
-            yield seq
-
-    def whole(self) -> int:
-        """Structure and chain at once; the number of events."""
-        self.structure()
-        count = 0
-        for count in self.chain():  # noqa: B007 - the last one is the answer
-            pass
-        return count
-
-    def interrupt(self) -> None:
-        """End what is being read now, from any thread: a check of a large file must not hold the daemon's end."""
-        self._db.interrupt()
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._db.close()

@@ -29,8 +29,10 @@ log = logging.getLogger(__name__)
 AT_ONCE = 16  # commands under way; the rest waits in the link's inbox
 RECORDS, RECORDS_IN_S = 10, 10.0
 RESPONSE_TOPIC = re.compile(r"[^$+#\x00-\x1f\x7f][^+#\x00-\x1f\x7f]{0,255}")
-OWN_FIELDS = frozenset({"id", "counter", "age_s"})
-"""Fields of a command that ``args`` may not set: the first two have their own place, the third would date a command back."""
+OWN_FIELDS = frozenset({"id", "counter", "actor", "place", "age_s"})
+"""Fields of a command that ``args`` may not set: they have their own place or are ours to say, and the last would date a command back."""
+PLACE = "mqtt"
+"""Where events say that a command came from: ``mqtt/<client>`` when the client tells its name."""
 Status = Literal["done", "rejected", "expired", "failed"]
 Client = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
 _ID: TypeAdapter[str] = TypeAdapter(CommandId)
@@ -38,11 +40,12 @@ _CLIENT: TypeAdapter[str] = TypeAdapter(Client)
 
 
 class Request(BaseModel):
-    """The payload of a command. ``issued_at`` and ``ttl`` (seconds) say until when it is meant."""
+    """The payload of a command. ``issued_at`` and ``ttl`` (seconds) say until when it is meant, ``actor`` the role of who asks."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     id: CommandId
     counter: int | None = None
+    actor: Literal["public", "officer", "receptionist", "manager"] | None = None
     args: dict[str, Any] = Field(default_factory=dict)
     issued_at: AwareDatetime | None = None
     ttl: float = Field(default=10.0, gt=0, le=3600, allow_inf_nan=False)
@@ -213,10 +216,11 @@ def _request(payload: bytes) -> Request:
 
 
 def _merge(name: str, request: Request) -> Command:
-    """The command's fields are ``id``, ``counter`` and all of ``args``."""
+    """The command's fields are ``id``, ``counter``, ``actor`` and all of ``args``; the place is where it came from."""
     if OWN_FIELDS & request.args.keys():
         raise _Reject("bad_args", f"args may not hold {', '.join(sorted(OWN_FIELDS & request.args.keys()))}")
-    fields = request.args | {"id": request.id} | ({} if request.counter is None else {"counter": request.counter})
+    fields = request.args | {"id": request.id, "place": f"{PLACE}/{request.client}" if request.client else PLACE}
+    fields |= {name: value for name, value in (("counter", request.counter), ("actor", request.actor)) if value is not None}
     try:
         return parse(name, fields)
     except ValidationError as wrong:
@@ -230,5 +234,6 @@ def _reject(wrong: ValidationError, known: frozenset[str]) -> _Reject:
         return _Reject("not_json", first["msg"])
     field = str(first["loc"][0]) if first["loc"] else ""
     if first["type"] == "extra_forbidden":
-        return _Reject("unknown_field", f"there is a field that this command does not have; it has: {', '.join(sorted(known - {'age_s'}))}")
+        fields = ", ".join(sorted(known - {"place", "age_s"}))
+        return _Reject("unknown_field", f"there is a field that this command does not have; it has: {fields}")
     return _Reject("bad_field" if field else "bad_payload", f"{field}: {first['msg']}" if field in known else first["msg"])

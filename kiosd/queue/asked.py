@@ -12,6 +12,8 @@ from kiosd.queue.events import Event
 from kiosd.queue.model import Counter, Ticket, allowed
 from kiosd.queue.settings import QueueSettings, ServiceSettings
 
+FAR = timedelta(days=366)  # nothing is promised for later: a slip of the finger in the year
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -77,10 +79,12 @@ class Asked:
         return datetime.combine(on, time(int(hour), int(minute)), self.settings.site.zone)
 
     def later(self, text: str) -> datetime:
-        """``when`` of a time that is still to come; ``Refused`` otherwise."""
+        """``when`` of a time that is still to come, within ``FAR``; ``Refused`` otherwise."""
         then = self.when(text)
         if then <= self.now.time:
             raise Refused("past", {"time": f"{then:%H.%M}"})
+        if then > self.now.time + FAR:
+            raise Refused("too_far", {"days": FAR.days})
         return then
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from kiosd.clock import Moment, ran_on
 from kiosd.queue import events as ev
+from kiosd.queue.commands import BUTTON
 from kiosd.queue.events import Event, Record
-from kiosd.queue.lines import entered, placed, removed, taken
+from kiosd.queue.lines import entered, placed, removed, taken, untaken
 from kiosd.queue.model import (
     AFTER,
     Block,
@@ -53,6 +54,8 @@ class Book:
     training: bool = False
     places: Mapping[str, str] = field(default_factory=dict)
     """The last ticket issued at each button, by place."""
+    aside: Mapping[str, Line] = field(default_factory=dict)
+    """The lines as they were when the training that is on began."""
 
     def counter(self, number: int) -> Counter:
         """The counter's state today; a counter that did nothing yet is closed."""
@@ -80,6 +83,7 @@ class _Draft:
         self.date, self.closed, self.closure, self.training = book.date, book.closed, book.closure, book.training
         self.tickets, self.lines, self.counters = dict(book.tickets), dict(book.lines), dict(book.counters)
         self.devices, self.repairs, self.places = dict(book.devices), dict(book.repairs), dict(book.places)
+        self.aside = book.aside
 
     def line(self, service: str) -> Line:
         return self.lines.get(service) or Line()
@@ -108,7 +112,7 @@ def _issued(draft: _Draft, record: Record, event: ev.TicketIssued) -> None:
     else:
         line = replace(line, last=max(line.last, event.n), issued=line.issued + 1)
     draft.lines[event.service] = entered(line, ticket, draft.tickets)
-    if event.place:
+    if event.place.startswith(BUTTON):
         draft.places[event.place] = event.ticket
 
 
@@ -123,7 +127,7 @@ def _called(draft: _Draft, record: Record, event: ev.TicketCalled) -> None:
     line = draft.line(before.service)
     ticket = draft.ticket(
         event.ticket, state=AFTER[event.type], counter=event.counter, calls=event.call, called_at=now, calling_since=now,
-        waited_until=before.waited_until or now, run_before=line.run,
+        waited_until=before.waited_until or now,
     )  # fmt: skip
     draft.lines[ticket.service] = taken(line, ticket, event.out_of_order is not None)
     ended = (draft.counters.get(event.counter) or Counter(event.counter)).ended
@@ -132,13 +136,12 @@ def _called(draft: _Draft, record: Record, event: ev.TicketCalled) -> None:
 
 def _call_undone(draft: _Draft, _: Record, event: ev.TicketCallUndone) -> None:
     before = draft.tickets[event.ticket]
-    waited = None if before.waited_until == before.calling_since else before.waited_until
+    called_before = before.readmissions or before.came_from  # no other way leads back into a line
     ticket = draft.ticket(
-        event.ticket, state=AFTER[event.type], counter=None, calls=0, called_at=None, calling_since=None, waited_until=waited
+        event.ticket, state=AFTER[event.type], counter=None, calls=0, called_at=None, calling_since=None,
+        waited_until=before.waited_until if called_before else None,
     )  # fmt: skip
-    line = draft.line(ticket.service)
-    untouched = line.last_called == ticket.number
-    draft.lines[ticket.service] = replace(line, run=before.run_before if untouched else line.run, calls=line.calls - 1)
+    draft.lines[ticket.service] = untaken(draft.line(ticket.service), ticket)
     draft.enter(ticket)
     back = draft.counters[event.counter].ended_before_call
     draft.counter(event.counter, state=CounterState.READY, ticket=None, ended=back, ended_before_call=None)
@@ -150,12 +153,14 @@ def _recalled(draft: _Draft, record: Record, event: ev.TicketRecalled) -> None:
 
 def _started(draft: _Draft, record: Record, event: ev.TicketStarted) -> None:
     draft.ticket(event.ticket, state=AFTER[event.type], started_at=record.moment.time, identity=event.identity, ended_at=None)
-    draft.counter(event.counter, state=CounterState.SERVING, rateable=None)
+    rateable = draft.counters[event.counter].rateable
+    draft.counter(event.counter, state=CounterState.SERVING, rateable=None, rateable_before_start=rateable)
 
 
 def _start_undone(draft: _Draft, _: Record, event: ev.TicketStartUndone) -> None:
     draft.ticket(event.ticket, state=AFTER[event.type], started_at=None, identity=None, invited_at=None)
-    draft.counter(event.counter, state=CounterState.CALLING, rateable=None)
+    rateable = draft.counters[event.counter].rateable_before_start
+    draft.counter(event.counter, state=CounterState.CALLING, rateable=rateable, rateable_before_start=None)
 
 
 def _no_show(draft: _Draft, _: Record, event: ev.TicketNoShow) -> None:
@@ -194,7 +199,8 @@ def _finish_undone(draft: _Draft, _: Record, event: ev.TicketFinishUndone) -> No
     before = draft.tickets[event.ticket]
     _unserved(draft, before)
     draft.ticket(event.ticket, state=AFTER[event.type], ended_at=None)
-    draft.counter(event.counter, state=CounterState.SERVING, ticket=event.ticket, rateable=None, ended=None)
+    rateable = event.ticket if before.invited_at else None
+    draft.counter(event.counter, state=CounterState.SERVING, ticket=event.ticket, rateable=rateable, ended=None)
 
 
 def _unserved(draft: _Draft, ticket: Ticket) -> None:
@@ -240,7 +246,8 @@ def _categorised(draft: _Draft, _: Record, event: ev.TicketCategorised) -> None:
 
 def _paper(state: PrintState) -> Callable[[_Draft, Record, Any], None]:
     def apply(draft: _Draft, _: Record, event: ev.TicketEvent) -> None:
-        if event.ticket in draft.tickets:
+        ticket = draft.tickets.get(event.ticket)
+        if ticket is not None and ticket.paper is not PrintState.PRINTED:  # a reprint that fails takes no paper away
             draft.ticket(event.ticket, paper=state)
 
     return apply
@@ -294,8 +301,9 @@ def _device(state: Any) -> Callable[[_Draft, Record, Any], None]:
 
 def _day_opened(draft: _Draft, _: Record, event: ev.DayOpened) -> None:
     draft.date, draft.closed, draft.training = event.date, False, False
-    draft.tickets, draft.lines, draft.counters, draft.places = {}, {}, {}, {}
+    draft.tickets, draft.lines, draft.counters, draft.places, draft.aside = {}, {}, {}, {}, {}
     carried = event.carried or ev.Carried()
+    draft.devices = {device: DeviceHealth(*health) for device, health in carried.devices.items()}
     since = carried.suspended_since
     draft.closure = Closure(since, carried.suspended_until, carried.suspended_reason) if since else None
     draft.repairs = {device: Repair(until, reason) for device, (until, reason) in carried.repairs.items()}
@@ -315,11 +323,25 @@ def _resumed(draft: _Draft, _: Record, _event: ev.SiteResumed) -> None:
     draft.closure = None
 
 
-def _training(on: bool) -> Callable[[_Draft, Record, Any], None]:
-    def apply(draft: _Draft, _: Record, _event: Event) -> None:
-        draft.training = on
+def _training_started(draft: _Draft, _: Record, _event: ev.TrainingStarted) -> None:
+    draft.training, draft.aside = True, draft.lines
+    draft.lines = {letter: replace(line, run=0, history=(), last_called="") for letter, line in draft.lines.items()}
+    _nothing_to_undo(draft)
 
-    return apply
+
+def _training_ended(draft: _Draft, _: Record, _event: ev.TrainingEnded) -> None:
+    """What was called in a training counts in no run and hangs on no board."""
+    for letter, line in draft.lines.items():
+        was = draft.aside.get(letter) or Line()
+        draft.lines[letter] = replace(line, run=was.run, calls=was.calls, history=was.history, last_called=was.last_called)
+    draft.training, draft.aside = False, {}
+    _nothing_to_undo(draft)
+
+
+def _nothing_to_undo(draft: _Draft) -> None:
+    """A visit from before a training is not opened again in it, nor one of a training after it."""
+    for number in draft.counters:
+        draft.counter(number, ended=None, ended_before_call=None)
 
 
 def _repair(draft: _Draft, _: Record, event: ev.RepairPromised) -> None:
@@ -363,8 +385,8 @@ _APPLY: dict[type[Event], Callable[[_Draft, Record, Any], None]] = {
     ev.DeviceWentDown: _device("down"),
     ev.SiteSuspended: _suspended,
     ev.SiteResumed: _resumed,
-    ev.TrainingStarted: _training(True),
-    ev.TrainingEnded: _training(False),
+    ev.TrainingStarted: _training_started,
+    ev.TrainingEnded: _training_ended,
     ev.DayOpened: _day_opened,
     ev.DayClosed: _day_closed,
 }
@@ -384,5 +406,5 @@ def fold(book: Book, records: Iterable[Record]) -> Book:
             believed = last
     return Book(
         draft.date, draft.closed, seq, last, believed, draft.tickets, draft.lines, draft.counters, draft.devices, draft.repairs,
-        draft.closure, draft.training, draft.places,
+        draft.closure, draft.training, draft.places, draft.aside,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from kiosd.queue.model import Place, Role
 from kiosd.queue.survey import ELEMENTS
-from kiosd.redact import PLAIN, redact
+from kiosd.redact import IDENTITY, PLAIN, redact
 
 
 def _no_identity(value: str) -> str:
@@ -16,13 +16,19 @@ def _no_identity(value: str) -> str:
     return value
 
 
+def _no_grouped_identity(value: str) -> str:
+    if IDENTITY.search(value):
+        raise ValueError("16 digits, grouped or not, are an identity number")
+    return value
+
+
 CommandId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,64}$"), AfterValidator(_no_identity)]
 ServiceId = Annotated[str, StringConstraints(pattern=r"^[A-HJ-NP-Z]$")]
 """One letter A-Z without I and O (domain section 4)."""
 CounterNumber = Annotated[int, Field(ge=1, le=99)]
 TicketNumber = Annotated[str, StringConstraints(pattern=r"^[A-HJ-NP-Z][0-9]{3,6}$")]
-DeviceId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
-Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,32}$")]
+DeviceId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$"), AfterValidator(_no_grouped_identity)]
+Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,32}$"), AfterValidator(_no_grouped_identity)]
 """A machine word: a reason or a code."""
 CallReason = Literal["salah_panggil", "lanjutan", "kondisi_khusus", "lainnya"]
 CALL_REASONS: dict[CallReason, tuple[str, str]] = {
@@ -36,15 +42,19 @@ DESTINATIONS = ("back_office", "dinas_kabkota", "dinas_provinsi", "kementerian")
 """Where a visit may be referred to, besides the id of another site (domain section 1 [decree])."""
 Remark = Annotated[str, StringConstraints(max_length=200, strip_whitespace=True), AfterValidator(redact)]
 """A person's own words; an identity number in them is replaced before anything sees it."""
+Detail = Annotated[str, StringConstraints(max_length=200), AfterValidator(redact)]
+"""What a device or a library says went wrong: it may repeat what it was given."""
 Token = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{8}){3}$")]
 """First 16 bytes of HMAC-SHA256(site key, scan payload), in four groups so that it never holds 16 digits in a row (domain section 9)."""
 When = Annotated[str, StringConstraints(pattern=r"^(\d{4}-\d{2}-\d{2}T)?([01]\d|2[0-3])[:.][0-5]\d$")]
 """A time of today at the site, ``14:00``, or of another day, ``2026-07-03T08:00``; site time."""
-Origin = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_./-]{0,64}$"), AfterValidator(_no_identity)]
+Origin = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_./-]{0,64}$"), AfterValidator(_no_grouped_identity)]
 """Where a command came from: ``button/D``, ``counter/1``, ``cli``."""
 IsoDate = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{8}){7}$")]
 """SHA-256 in groups, so that it never holds 16 digits in a row."""
+BUTTON = "button/"
+"""Places that begin so are buttons of a ticket machine: one press there gives one number."""
 Category = Literal["pemberi_kerja", "pencari_kerja", "pekerja_buruh", "masyarakat", "tidak_dicatat"]
 
 
@@ -382,7 +392,7 @@ class ReportPaper(Command):
     ticket: str = Field(max_length=64)
     outcome: Literal["printed", "failed", "uncertain"]
     device: DeviceId
-    detail: str = Field(default="", max_length=200)
+    detail: Detail = ""
     reprint: bool = False
 
 
@@ -393,7 +403,7 @@ class ReportDevice(Command):
     device: DeviceId
     state: Literal["ok", "degraded", "down"]
     code: str = Field(default="", max_length=32)
-    detail: str = Field(default="", max_length=200)
+    detail: Detail = ""
 
 
 class ReportRefusal(Command):
@@ -403,7 +413,7 @@ class ReportRefusal(Command):
     source: str = Field(max_length=64)
     command: str = Field(max_length=32)
     code: Word
-    message: str = Field(max_length=300)
+    message: Annotated[str, StringConstraints(max_length=300), AfterValidator(redact)]
 
 
 class Tick(Command):

@@ -8,7 +8,7 @@ from kiosd.queue import hours
 from kiosd.queue.asked import Asked, about
 from kiosd.queue.book import Book
 from kiosd.queue.events import Event
-from kiosd.queue.model import FINAL, TicketState, allowed
+from kiosd.queue.model import FINAL, CounterState, TicketState, allowed
 from kiosd.queue.settings import QueueSettings
 
 
@@ -31,14 +31,17 @@ def due(book: Book, now: Moment, settings: QueueSettings) -> tuple[Event, ...]:
 
 
 def _carried(asked: Asked) -> ev.Carried | None:
-    """What holds over midnight: a closure that is not over, and repairs that were promised."""
+    """What holds over midnight: a closure that is not over, repairs that were promised, and how the devices are."""
     closure, now = asked.book.closure, asked.now.time
     if closure is not None and closure.until is not None and closure.until <= now:
         closure = None
     repairs = {device: (repair.until, repair.reason) for device, repair in asked.book.repairs.items()}
+    devices = {device: (one.state, one.code, one.detail, one.since, one.seq) for device, one in asked.book.devices.items()}
     if closure is None:
-        return ev.Carried(repairs=repairs) if repairs else None
-    return ev.Carried(suspended_since=closure.since, suspended_until=closure.until, suspended_reason=closure.reason, repairs=repairs)
+        return ev.Carried(repairs=repairs, devices=devices) if repairs or devices else None
+    return ev.Carried(
+        suspended_since=closure.since, suspended_until=closure.until, suspended_reason=closure.reason, repairs=repairs, devices=devices
+    )  # fmt: skip
 
 
 def close_day(asked: Asked) -> tuple[Event, ...]:
@@ -63,7 +66,7 @@ def _over(asked: Asked) -> tuple[Event, ...]:
 
 
 def end_training(asked: Asked) -> tuple[Event, ...]:
-    """Nothing of a training is left standing."""
+    """Nothing of a training is left standing, no counter either when the day was closed before it."""
     events: list[Event] = []
     for ticket in asked.book.tickets.values():
         if not ticket.training or ticket.state in FINAL:
@@ -72,4 +75,5 @@ def end_training(asked: Asked) -> tuple[Event, ...]:
             events.append(ev.TicketFinished(**about(ticket), counter=ticket.counter or 0, by_system=True))
         else:
             events.append(ev.TicketCancelled(**about(ticket), reason="latihan"))
-    return (*events, ev.TrainingEnded())
+    left = [one.number for one in asked.book.counters.values() if asked.book.closed and one.state is not CounterState.CLOSED]
+    return (*events, *(ev.CounterClosed(counter=number) for number in left), ev.TrainingEnded())

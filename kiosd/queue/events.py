@@ -6,7 +6,7 @@ Inside version 1 a model only ever gains optional fields (mqtt contract).
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -389,6 +389,8 @@ class Carried(BaseModel):
     suspended_until: datetime | None = None
     suspended_reason: str = ""
     repairs: dict[str, tuple[datetime, str]] = Field(default_factory=dict)
+    devices: dict[str, tuple[Literal["ok", "degraded", "down"], str, str, datetime, int]] = Field(default_factory=dict)
+    """State, code, detail, since when, and the number of the event that told so."""
 
 
 class DayOpened(Event):

@@ -46,6 +46,7 @@ def _place(settings: QueueSettings, position: int, choice: Choice) -> PlaceView:
         "service": ticket.service,
         "came_from": ticket.came_from,
         "time": texts.official_time(ticket.issued_at.astimezone(site.zone), site.timezone),
+        "since": texts.official_time(ticket.turn[0].astimezone(site.zone), site.timezone),
     }
     return PlaceView(
         position=position, number=ticket.number, service=ticket.service, priority=ticket.priority, issued_at=ticket.issued_at,

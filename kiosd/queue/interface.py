@@ -108,6 +108,8 @@ class Snapshot(_View):
     open: bool
     message: str
     opens_at: str | None
+    why: str = ""
+    """The code of ``message``, for who has less room for it; ``""`` while tickets are given."""
     training: bool = False
     """Tickets are given for training only."""
     calendar_missing: tuple[int, ...] = ()

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from kiosd.errors import Refused
 from kiosd.queue import commands as cmd
 from kiosd.queue import events as ev
-from kiosd.queue import hours
+from kiosd.queue import hours, texts
 from kiosd.queue.asked import Asked, Decision, about, step, told, within
 from kiosd.queue.estimate import Estimate, estimate
 from kiosd.queue.model import PrintState, Ticket, TicketState, ticket_number, ticket_uid
@@ -20,14 +20,12 @@ def issue(command: cmd.IssueTicket, asked: Asked) -> Decision:
         _is_given(service, command, asked)
     line, training = asked.book.line(command.service), asked.book.training
     n = line.trained + 1 if training else line.last + 1
-    event = _issued(command, asked, n, command.slip)
+    event = _issued(command, asked, n, command.slip, len(line.priority) if command.priority else line.waiting)
     return Decision((event,), _result(event))
 
 
-def _issued(command: cmd.IssueTicket | cmd.EnterTicket, asked: Asked, n: int, slip: bool) -> ev.TicketIssued:
-    letter = command.service if isinstance(command, cmd.IssueTicket) else command.ticket[0]
-    line, training = asked.book.line(letter), asked.book.training
-    ahead = len(line.priority) if command.priority else line.waiting
+def _issued(command: cmd.IssueTicket | cmd.EnterTicket, asked: Asked, n: int, slip: bool, ahead: int) -> ev.TicketIssued:
+    letter, training = command.service if isinstance(command, cmd.IssueTicket) else command.ticket[0], asked.book.training
     number, expected = ticket_number(letter, n), expected_wait(asked, letter, ahead)
     wait = expected or Estimate(None, None, None, unlikely=False)
     return ev.TicketIssued(
@@ -55,13 +53,24 @@ def expected_wait(asked: Asked, service: str, ahead: int) -> Estimate | None:
 def _is_given(service: ServiceSettings, command: cmd.IssueTicket, asked: Asked) -> None:
     """``Refused`` while no tickets of the service are given: day closed, outside the hours, quota used up."""
     if asked.book.closed:
-        raise Refused("day_closed", {"date": asked.book.date})
+        raise _until_tomorrow("day_closed", {"date": asked.book.date}, asked)
     now = asked.standing
     if not now.open:
         opens = now.opens_at.isoformat() if now.opens_at else None
         raise Refused(now.code, {"message": hours.explain(asked.settings, now, asked.local), "opens_at": opens})
     if service.quota is not None and asked.book.line(command.service).issued >= service.quota:
-        raise Refused("quota", {"service": service.short, "quota": service.quota})
+        raise _until_tomorrow("quota", {"service": service.short, "quota": service.quota}, asked)
+
+
+def _until_tomorrow(code: str, facts: dict[str, object], asked: Asked) -> Refused:
+    """No more tickets today: why, and when the next service day begins."""
+    language = asked.settings.site.language
+    night = hours.standing(asked.settings, asked.local.replace(hour=23, minute=59, second=59), asked.book.closure)
+    message, opens = texts.say(code, language, facts), night.opens_at
+    if opens is not None:
+        time = texts.official_time(opens, asked.settings.site.timezone)
+        message += " " + texts.say("opens", language, {"date": texts.official_date(opens.date(), language), "time": time})
+    return Refused(code, {**facts, "message": message, "opens_at": opens.isoformat() if opens else None})
 
 
 def _hold_off(command: cmd.IssueTicket, asked: Asked) -> None:
@@ -79,6 +88,8 @@ def _hold_off(command: cmd.IssueTicket, asked: Asked) -> None:
 
 def reserve(command: cmd.ReserveNumbers, asked: Asked) -> Decision:
     asked.service(command.service)
+    if asked.book.training:
+        raise Refused("in_training")  # it would take numbers from visitors
     if asked.book.closed:
         raise Refused("day_closed", {"date": asked.book.date})
     first = asked.book.line(command.service).last + 1
@@ -99,7 +110,9 @@ def enter(command: cmd.EnterTicket, asked: Asked) -> Decision:
     if asked.book.closed:
         raise Refused("day_closed", {"date": asked.book.date})
     written = _written(command, asked, block.since)
-    event = _issued(command, asked, n, slip=False).model_copy(update={"manual": True, "issued_at": written})
+    line = asked.book.line(letter)
+    before = [uid for uid in (*line.priority, *(() if command.priority else line.regular)) if asked.book.tickets[uid].turn[0] <= written]
+    event = _issued(command, asked, n, slip=False, ahead=len(before)).model_copy(update={"manual": True, "issued_at": written})
     return Decision((event,), _result(event))
 
 
@@ -135,17 +148,23 @@ def category(command: cmd.SetCategory, asked: Asked) -> Decision:
 def readmit(command: cmd.Readmit, asked: Asked) -> Decision:
     ticket, rules = asked.ticket(command.ticket), asked.settings.rules
     step("readmit", ticket)
-    if asked.book.closed:
-        raise Refused("day_closed", {"date": asked.book.date})
+    _still_today(asked)
     if ticket.readmissions >= rules.max_readmissions:
         raise Refused("readmitted_enough", {"number": ticket.number, "times": ticket.readmissions})
     event = ev.TicketReadmitted(**about(ticket), behind=rules.readmit_behind)
     return Decision((event,), told(ticket, behind=event.behind))
 
 
+def _still_today(asked: Asked) -> None:
+    """``Refused`` once the day is closed: who did not come then is absent for good (domain section 3). A training may go on after it."""
+    if asked.book.closed and not asked.book.training:
+        raise Refused("day_closed", {"date": asked.book.date})
+
+
 def cancel(command: cmd.CancelTicket, asked: Asked) -> Decision:
     ticket = asked.ticket(command.ticket)
     step("cancel", ticket)
+    _still_today(asked)
     return Decision((ev.TicketCancelled(**about(ticket), reason=command.reason),), told(ticket))
 
 

@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from kiosd.queue.model import Line, Place, Ticket
+from kiosd.queue.model import Call, Line, Place, Ticket
 
-JUST_BEFORE = timedelta(milliseconds=1)  # the journal's grain of time
+GRAIN = timedelta(milliseconds=1)  # the journal's grain of time
+REMEMBERED = 100  # calls of a line that can be undone exactly: one at each counter of the largest site
 
 Why = Literal[
-    "priority", "priority_alone", "regular", "regular_turn", "readmitted", "nobody_else", "oldest", "first_service", "transferred"
+    "priority", "priority_alone", "regular", "regular_turn", "readmitted", "nobody_else", "oldest", "first_service", "transferred", "placed"
 ]
 
 
@@ -47,10 +48,10 @@ def _ready(line: Line, side: Sequence[str], tickets: Mapping[str, Ticket]) -> Ti
 
 def _choice(ticket: Ticket, why: Why, line: Line) -> Choice:
     more: list[Why] = []
-    if ticket.readmissions:
+    if ticket.not_before:
         more.append("readmitted")
     if ticket.came_from:
-        more.append("transferred")
+        more.append("transferred" if ticket.turn[0] == ticket.issued_at else "placed")
     return Choice(ticket, (why, *more), line.run)
 
 
@@ -73,7 +74,31 @@ def taken(line: Line, ticket: Ticket, out_of_order: bool = False) -> Line:
     """``line`` after a call of ``ticket``. A call out of order does not count in the run: the ratio is a promise about the others."""
     gone = removed(line, ticket)
     run = line.run if out_of_order else line.run + 1 if ticket.priority else 0
-    return replace(gone, run=run, calls=line.calls + 1, last_called=ticket.number)
+    history = (*line.history, Call(ticket.uid, ticket.number, ticket.priority, not out_of_order))[-REMEMBERED:]
+    return replace(gone, run=run, calls=line.calls + 1, history=history, last_called=ticket.number)
+
+
+def untaken(line: Line, ticket: Ticket) -> Line:
+    """``line`` as if it had never had the last call of ``ticket``, which is not in it yet; calls made since then stand."""
+    at = next((index for index in range(len(line.history) - 1, -1, -1) if line.history[index].uid == ticket.uid), None)
+    if at is None:
+        return replace(line, calls=line.calls - 1)
+    before, undone, since = line.history[:at], line.history[at], line.history[at + 1 :]
+    run = line.run
+    if undone.in_order and not any(call.in_order and not call.priority for call in since):
+        run = run - 1 if undone.priority else run + _run(before)
+    history = (*before, *since)
+    return replace(line, run=run, calls=line.calls - 1, history=history, last_called=history[-1].number if history else "")
+
+
+def _run(calls: Sequence[Call]) -> int:
+    """Priority calls in a row at the end of ``calls``."""
+    run = 0
+    for call in reversed(calls):
+        if call.in_order and not call.priority:
+            break
+        run += call.in_order
+    return run
 
 
 def removed(line: Line, ticket: Ticket) -> Line:
@@ -93,11 +118,12 @@ def entered(line: Line, ticket: Ticket, tickets: Mapping[str, Ticket]) -> Line:
 
 def placed(line: Line, ticket: Ticket, tickets: Mapping[str, Ticket], position: Place, now: datetime) -> datetime:
     """The time that ``ticket`` stands for in ``line``: its issue, or that of somebody before everybody or behind everybody."""
-    if position == "tail":
-        return now
     side = line.priority if ticket.priority else line.regular
+    if position == "tail":
+        last = tickets[side[-1]].turn if side else None
+        return last[0] + GRAIN if last and last > (now, ticket.order) else now  # somebody came within this very grain
     if position == "head" and side:
-        return min(tickets[side[0]].turn[0] - JUST_BEFORE, ticket.issued_at)
+        return min(tickets[side[0]].turn[0] - GRAIN, ticket.issued_at)
     return ticket.issued_at
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from kiosd.clock import Clock, Moment, steady
 from kiosd.errors import JournalError, Refused
 from kiosd.journal.audit import check_small
+from kiosd.journal.chain import Change
 from kiosd.journal.journal import ANSWERS_KEPT, FILE, Entry, Journal
 from kiosd.queue import rules, texts
 from kiosd.queue.asked import Decision
@@ -22,7 +23,8 @@ from kiosd.queue.book import Book, fold
 from kiosd.queue.commands import Command
 from kiosd.queue.day import due
 from kiosd.queue.events import Event, Record
-from kiosd.queue.interface import Reply, Snapshot
+from kiosd.queue.explain import forecasts
+from kiosd.queue.interface import Forecast, Reply, Snapshot
 from kiosd.queue.settings import QueueSettings
 from kiosd.queue.views import snapshot
 from kiosd.threads import Lane, lane
@@ -55,6 +57,9 @@ class Cursors:
         return moved
 
 
+_Asked = tuple[Command, Change | None, asyncio.Future[Reply]]
+
+
 class LocalQueue:
     """``Queue`` over a journal on this board. ``run`` must run for commands to be answered; a ``JournalError`` from it is fatal."""
 
@@ -65,7 +70,7 @@ class LocalQueue:
         self._book = Book()
         self._answers: dict[str, tuple[Moment | None, Reply | str]] = {}
         self._recent: deque[Record] = deque(maxlen=RECENT)
-        self._waiting: list[tuple[Command, asyncio.Future[Reply]]] = []
+        self._waiting: list[_Asked] = []
         self._wake = asyncio.Event()
         self._changed = asyncio.Event()
 
@@ -86,10 +91,13 @@ class LocalQueue:
         self._recent.extend(tail.records)
         self._answers = {command: (None, reply) for command, reply in tail.answers.items()}
 
-    async def execute(self, command: Command) -> Reply:
-        """See ``Queue``. A caller that is cancelled while it waits does not take the command back."""
+    async def execute(self, command: Command, change: Change | None = None) -> Reply:
+        """See ``Queue``. A caller that is cancelled while it waits does not take the command back.
+
+        ``change``: what is done to old rows in the transaction of the command's events, if it is granted.
+        """
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._waiting.append((command, future))
+        self._waiting.append((command, change, future))
         self._wake.set()
         return await asyncio.shield(future)
 
@@ -102,26 +110,35 @@ class LocalQueue:
             try:
                 await self._handle(batch)
             except BaseException:
-                for _, future in (*batch, *self._waiting):
+                for _, _, future in (*batch, *self._waiting):
                     if not future.done():
                         future.set_exception(JournalError("the journal has failed; nothing is known to have happened"))
                         future.exception()  # who does not wait any more must not be warned about
                 raise
 
-    async def _handle(self, batch: list[tuple[Command, asyncio.Future[Reply]]]) -> None:
+    async def _handle(self, batch: list[_Asked]) -> None:
         book, entries, replies = self._book, [], []
-        for command, _ in batch:
+        changes: list[Change] = []
+        for command, change, _ in batch:
             book, made, reply = self._answer(command, book)
             entries += made
             replies.append(reply)
+            if change is not None and made and reply.done:
+                changes.append(change)
         if entries:
-            await self._lane.run(partial(self._journal.append, entries, self.cursors.take()), COMMIT_DEADLINE_S)
+            await self._lane.run(partial(self._journal.append, entries, self.cursors.take(), changes), COMMIT_DEADLINE_S)
             self._book = book
             self._recent.extend(entry.record for entry in entries)
+            self._unlearn(changes)
             self._announce()
-        for (_, future), reply in zip(batch, replies, strict=True):
+        for (_, _, future), reply in zip(batch, replies, strict=True):
             if not future.done():
                 future.set_result(reply)
+
+    def _unlearn(self, changes: list[Change]) -> None:
+        """What has changed on disk is not told from memory any more."""
+        while changes and self._recent[0].seq <= max(change.last for change in changes):
+            self._recent.popleft()
 
     def _announce(self) -> None:
         self._changed.set()
@@ -193,9 +210,21 @@ class LocalQueue:
             return list(islice(self._recent, position + 1 - first, None))
         return await self._lane.run(partial(self._journal.read, position, PAGE), COMMIT_DEADLINE_S)
 
+    async def forecasts(self, counter: int | None = None, service: str = "") -> tuple[Forecast, ...]:
+        """Who is next and why, at a counter, in a service's line or at every counter; ``Refused`` when there is no such one."""
+        try:
+            return forecasts(self._book, self._settings, counter, service)
+        except Refused as no:
+            message = texts.say(no.code, self._settings.site.language, no.facts)
+            raise Refused(no.code, {**no.facts, "message": message}) from None
+
     async def flush(self) -> None:
         """Make the cursors durable that moved since the last commit."""
         await self._lane.run(partial(self._journal.move, self.cursors.take()), COMMIT_DEADLINE_S)
+
+    async def truncate(self) -> bool:
+        """Empty the journal's WAL of what was deleted; False while somebody still reads from it."""
+        return await self._lane.run(self._journal.truncate, COMMIT_DEADLINE_S)
 
     async def round_trip(self) -> None:
         """Return when the journal's lane has answered: for the watchdog."""

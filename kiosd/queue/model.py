@@ -146,7 +146,7 @@ class Ticket:
     line it is in now, ``came_from`` the service it was transferred from, ``placed_at`` the time it stands there for if not its own.
     ``calls`` count since it last left the line, ``called_at`` is the latest of them and ``calling_since`` the first; ``waited_until``
     is the first call of all, where the wait ends (domain section 7). A readmitted ticket waits until its line has had ``not_before``
-    calls. ``run_before`` is the line's run before its call, for undo.
+    calls.
     """
 
     uid: str
@@ -176,7 +176,6 @@ class Ticket:
     unlikely: bool = False
     readmissions: int = 0
     not_before: int = 0
-    run_before: int = 0
     came_from: str = ""
     placed_at: datetime | None = None
     by_system: bool = False
@@ -194,8 +193,8 @@ class Counter:
     """A numbered place. ``ticket`` is the one CALLED or SERVING here.
 
     ``rateable``: the visit that a press on the panel would count for: the last one ended here until the next start, or the one being
-    served once its visitor was invited. ``ended``: the visit whose finish can be undone; ``ended_before_call`` keeps it over a call that
-    may itself be undone.
+    served once its visitor was invited. ``ended``: the visit whose finish can be undone. ``ended_before_call`` and
+    ``rateable_before_start`` keep them over a call and a start that may themselves be undone.
     """
 
     number: int
@@ -204,6 +203,7 @@ class Counter:
     rateable: str | None = None
     ended: str | None = None
     ended_before_call: str | None = None
+    rateable_before_start: str | None = None
     pressed_score: int | None = None
     pressed_at: datetime | None = None
 
@@ -214,17 +214,29 @@ class Counter:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a line that may yet be undone. One that was not ``in_order`` does not count in the run."""
+
+    uid: str
+    number: str
+    priority: bool
+    in_order: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One service's line today.
 
-    ``run`` counts the priority calls in a row, ``calls`` all calls. ``last`` is the highest number given or booked, ``issued`` how many
-    tickets were given. ``served`` are the seconds of the newest services (domain section 7), ``trained`` the last number of a training.
+    ``run`` counts the priority calls in a row, ``calls`` all calls, ``history`` keeps the newest of them. ``last`` is the highest number
+    given or booked, ``issued`` how many tickets were given. ``served`` are the seconds of the newest services (domain section 7),
+    ``trained`` the last number of a training.
     """
 
     priority: tuple[str, ...] = ()
     regular: tuple[str, ...] = ()
     run: int = 0
     calls: int = 0
+    history: tuple[Call, ...] = ()
     last: int = 0
     issued: int = 0
     trained: int = 0

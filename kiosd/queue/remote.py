@@ -1,22 +1,27 @@
 """The queue from afar: the CLI's and a satellite's ``Queue``. Each question has a reply topic of its own and needs no task."""
 
 import asyncio
+import hashlib
+from base64 import b64decode
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
-from kiosd.errors import JournalError, Refused, Unavailable
+from kiosd.errors import ConfigError, JournalError, Refused, Unavailable
 from kiosd.links.base import Link, Message
 from kiosd.queue.commands import Command
 from kiosd.queue.events import Record
-from kiosd.queue.interface import Reply, Snapshot
-from kiosd.queue.wire import DEAF_AFTER_S, AskEvents, Streamed
+from kiosd.queue.interface import Forecast, Reply, Snapshot
+from kiosd.queue.wire import DEAF_AFTER_S, AskErase, AskEvents, AskQueue, ReportStreamed, Streamed
 
 T = TypeVar("T")
 _STREAMED: TypeAdapter[Streamed | Reply] = TypeAdapter(Streamed | Reply)
+_REPORTED: TypeAdapter[ReportStreamed | Reply] = TypeAdapter(ReportStreamed | Reply)
+_FORECASTS: TypeAdapter[tuple[Forecast, ...]] = TypeAdapter(tuple[Forecast, ...])
+ERASE_S = 3600.0  # a hundred thousand scans on a slow card, while visitors go first
 VERIFY_S = 900.0  # the whole chain of a few million events on a slow card
 
 
@@ -40,9 +45,20 @@ class RemoteQueue:
         reply = _granted(await _within(self._timeout, self._ask("ask/snapshot", "{}")))
         return _parsed(Snapshot.model_validate, reply.result)
 
+    async def forecasts(self, counter: int | None = None, service: str = "") -> tuple[Forecast, ...]:
+        """Who is next and why; see ``LocalQueue``."""
+        asked = AskQueue(counter=counter, service=service).model_dump_json()
+        reply = _granted(await _within(self._timeout, self._ask("ask/queue", asked)))
+        return _parsed(_FORECASTS.validate_python, reply.result.get("forecasts"))
+
     async def verify(self) -> dict[str, Any]:
         """What the daemon's check of its whole journal found; ``JournalError`` when that is bad."""
         return dict(_granted(await _within(VERIFY_S, self._ask("ask/verify", "{}"))).result)
+
+    async def erase(self, before: str, *, count_only: bool) -> dict[str, Any]:
+        """What became of the tokens of days before ``before``, or how many there are; ``Refused`` when that day has not come."""
+        asked = AskErase(before=before, count_only=count_only).model_dump_json()
+        return dict(_granted(await _within(ERASE_S, self._ask("ask/erase", asked))).result)
 
     async def events(self, since: int, *, follow: bool = True) -> AsyncGenerator[Record, None]:
         """See ``Queue``; without ``follow`` it ends after the newest event of now. Close it (``aclosing``) when you leave it early."""
@@ -51,12 +67,28 @@ class RemoteQueue:
             await _within(self._timeout, conversation.say("ask/events", asked))
             patience = self._timeout
             while True:
-                streamed = _streamed(await _within(patience, conversation.hear()))
+                streamed = _told(_STREAMED, await _within(patience, conversation.hear()))
                 if streamed.what == "end":
                     return
                 if streamed.record is not None:
                     yield _parsed(_record, streamed)
                 patience = self._deaf_after
+
+    async def report(self, asked: BaseModel, progress: Callable[[int, int], None]) -> bytes:
+        """The document that ``asked``, an ``AskReport``, is for. ``progress`` hears how much of how much is done (of 0: not known yet)."""
+        document = bytearray()
+        async with self._conversation() as conversation:
+            await _within(self._timeout, conversation.say("ask/report", asked.model_dump_json()))
+            while True:
+                told = _told(_REPORTED, await _within(self._deaf_after, conversation.hear()))
+                if told.what == "progress":
+                    progress(told.done, told.total)
+                elif told.what == "part":
+                    document += _parsed(b64decode, told.data)
+                elif (len(document), hashlib.sha256(document).hexdigest()) != (told.size, told.sha256):
+                    raise Unavailable("the report did not come whole; ask again")
+                else:
+                    return bytes(document)
 
     async def _ask(self, topic: str, payload: str) -> Reply:
         async with self._conversation() as conversation:
@@ -109,13 +141,16 @@ def _granted(reply: Reply) -> Reply:
         return reply
     if reply.code == "journal":
         raise JournalError(reply.message)
-    if reply.code in {"unavailable", "busy"}:
+    if reply.code == "config":
+        raise ConfigError(reply.message)
+    if reply.code in {"unavailable", "busy", "report"}:
         raise Unavailable(reply.message)
     raise Refused(reply.code, {"message": reply.message})
 
 
-def _streamed(payload: bytes) -> Streamed:
-    answer = _parsed(_STREAMED.validate_json, payload)
+def _told(kinds: TypeAdapter[T | Reply], payload: bytes) -> T:
+    """One message of a stream, or the error that it stands for."""
+    answer = _parsed(kinds.validate_json, payload)
     if isinstance(answer, Reply):
         _granted(answer)
         raise Unavailable("kiosd answered something else than was asked: its version differs from this one")

@@ -9,7 +9,8 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from typing import Any, cast
+from functools import partial
+from typing import Any, Protocol, cast, runtime_checkable
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
@@ -18,14 +19,23 @@ from kiosd.errors import JournalError, Refused, Unavailable
 from kiosd.links.base import Link, Message
 from kiosd.queue.commands import COMMANDS, Command, parse
 from kiosd.queue.events import Record
-from kiosd.queue.interface import Queue, Reply
-from kiosd.queue.wire import ALIVE_S, ERRORS, AskEvents, Streamed, view
+from kiosd.queue.interface import Forecast, Queue, Reply
+from kiosd.queue.reporting import MakeReport, relay
+from kiosd.queue.wire import ALIVE_S, ERRORS, AskErase, AskEvents, AskQueue, Streamed, view
 from kiosd.redact import redact
 
 log = logging.getLogger(__name__)
 AT_ONCE = 256  # commands and snapshots being answered
-LONG_AT_ONCE = 64  # followers and checks
+LONG_AT_ONCE = 64  # followers, checks and reports
 Verify = Callable[[], Awaitable[dict[str, Any]]]
+Erase = Callable[[str, bool], Awaitable[dict[str, Any]]]
+
+
+@runtime_checkable
+class Forecasting(Protocol):
+    """A queue that tells who is next and why; ``Refused``, with a ``message``, when there is no such counter or service."""
+
+    async def forecasts(self, counter: int | None = None, service: str = "") -> tuple[Forecast, ...]: ...
 
 
 class _Malformed(ValueError):
@@ -33,17 +43,24 @@ class _Malformed(ValueError):
 
 
 async def serve_queue(
-    queue: Queue, link: Link, verify: Verify | None = None, started: asyncio.Event | None = None, alive_s: float = ALIVE_S
+    queue: Queue,
+    link: Link,
+    verify: Verify | None = None,
+    started: asyncio.Event | None = None,
+    alive_s: float = ALIVE_S,
+    report: MakeReport | None = None,
+    erase: Erase | None = None,
 ) -> None:
     """Answer on ``cmd/<name>`` and ``ask/<question>`` until the link ends (``Unavailable``, in an exception group).
 
     ``verify`` checks the journal and tells what it found, or raises ``JournalError``. ``started`` is set when questions are heard.
+    ``report`` makes reports; without it there are none. ``erase`` erases the tokens before a date, or counts them.
     """
     async with AsyncExitStack() as stack:
         commands = await stack.enter_async_context(link.subscribe("cmd/+"))
         questions = await stack.enter_async_context(link.subscribe("ask/+"))
         group = await stack.enter_async_context(asyncio.TaskGroup())
-        server = _Server(queue, link, verify, group, alive_s)
+        server = _Server(queue, link, verify, group, alive_s, report, erase)
         if started is not None:
             started.set()
         group.create_task(server.commands(commands))
@@ -51,8 +68,18 @@ async def serve_queue(
 
 
 class _Server:
-    def __init__(self, queue: Queue, link: Link, verify: Verify | None, group: asyncio.TaskGroup, alive_s: float) -> None:
+    def __init__(
+        self,
+        queue: Queue,
+        link: Link,
+        verify: Verify | None,
+        group: asyncio.TaskGroup,
+        alive_s: float,
+        report: MakeReport | None,
+        erase: Erase | None,
+    ) -> None:
         self._queue, self._link, self._verify, self._group, self._alive_s = queue, link, verify, group, alive_s
+        self._make_report, self._erase = report, erase
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._long = 0
 
@@ -61,10 +88,11 @@ class _Server:
             await self._soon(message, self._execute)
 
     async def questions(self, messages: AsyncIterator[Message]) -> None:
-        long = {"ask/events": self._events, "ask/verify": self._check}
+        short = {"ask/snapshot": self._snapshot, "ask/queue": self._forecasts}
+        long = {"ask/events": self._events, "ask/verify": self._check, "ask/report": self._report, "ask/erase": self._erase_tokens}
         async for message in messages:
-            if message.topic == "ask/snapshot":
-                await self._soon(message, self._snapshot)
+            if message.topic in short:
+                await self._soon(message, short[message.topic])
             elif message.topic in long:
                 self._group.create_task(self._at_length(message, long[message.topic]))
             else:
@@ -99,6 +127,18 @@ class _Server:
         snapshot = await self._queue.snapshot()
         return Reply(id="", status="done", sequence=snapshot.sequence, result=snapshot.model_dump(mode="json"))
 
+    async def _forecasts(self, message: Message) -> Reply:
+        if not isinstance(self._queue, Forecasting):
+            return _logged(message, _error("unknown_ask", ERRORS["unknown_ask"]))
+        try:
+            asked = AskQueue.model_validate(_fields(message.payload))
+            forecasts = await self._queue.forecasts(asked.counter, asked.service)
+        except (ValidationError, _Malformed) as exc:
+            return _logged(message, _error("malformed", _where(exc)))
+        except Refused as no:
+            return _error(no.code, str(no.facts.get("message", no.code)))
+        return Reply(id="", status="done", result={"forecasts": [one.model_dump(mode="json") for one in forecasts]})
+
     async def _at_length(self, message: Message, answer: Callable[[Message], Awaitable[None]]) -> None:
         if self._long >= LONG_AT_ONCE:
             await self._refuse(message, "busy")
@@ -119,6 +159,21 @@ class _Server:
             reply = _error("journal", str(exc))
         await self._reply(message, reply)
 
+    async def _erase_tokens(self, message: Message) -> None:
+        if self._erase is None:
+            await self._refuse(message, "unknown_ask")
+            return
+        try:
+            asked = AskErase.model_validate(_fields(message.payload))
+            reply = Reply(id="", status="done", result=await self._erase(asked.before, asked.count_only))
+        except (ValidationError, _Malformed) as exc:
+            reply = _logged(message, _error("malformed", _where(exc)))
+        except Refused as no:
+            reply = _error(no.code, str(no.facts.get("message", no.code)))
+        except JournalError as exc:
+            reply = _error("journal", str(exc))
+        await self._reply(message, reply)
+
     async def _events(self, message: Message) -> None:
         try:
             asked = AskEvents.model_validate(_fields(message.payload))
@@ -131,6 +186,17 @@ class _Server:
             await _Follower(self._queue, self._link, message, self._alive_s).run(asked)
         except* (Refused, Unavailable) as left:
             log.debug("a follower left: %s", left.exceptions[0])
+
+    async def _report(self, message: Message) -> None:
+        if self._make_report is None or message.reply_to is None:
+            await self._refuse(message, "unknown_ask")
+            return
+        try:
+            await relay(self._make_report, _fields(message.payload), partial(_send, self._link, message))
+        except* (ValidationError, _Malformed) as wrong:
+            await self._reply(message, _logged(message, _error("malformed", _where(cast("ValueError", wrong.exceptions[0])))))
+        except* (Refused, Unavailable):
+            log.info("who asked for a report has left")
 
     async def _refuse(self, message: Message, code: str) -> None:
         await self._reply(message, _logged(message, _error(code, ERRORS[code])))
@@ -211,7 +277,7 @@ def _fields(payload: bytes) -> dict[str, Any]:
 def _command(name: str, payload: bytes) -> Command:
     try:
         return parse(name, _fields(payload))
-    except ValidationError as exc:
+    except ValueError as exc:  # of pydantic, or that nobody outside is the system
         raise _Malformed(_where(exc)) from None
 
 

@@ -102,7 +102,10 @@ class RuleSettings(Section):
 
 
 class SiteSettings(Section):
-    """Who and where. ``office``, ``address`` and ``complaints`` are printed on tickets, ``card`` is what the visitor shows."""
+    """Who and where. ``office``, ``address`` and ``complaints`` are printed on tickets, ``card`` is what the visitor shows.
+
+    ``decree`` and ``signer`` stand on reports: by what rule they are made, and who signs them.
+    """
 
     id: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,8}$")]
     name: Line
@@ -110,6 +113,8 @@ class SiteSettings(Section):
     address: Line | None = None
     complaints: Line | None = None
     card: Line = "SIAPkerja-ID"
+    decree: Line = "Keputusan Menteri Ketenagakerjaan Nomor 225 Tahun 2023"
+    signer: Line = "Kepala UPTP"
     timezone: Literal["Asia/Jakarta", "Asia/Pontianak", "Asia/Makassar", "Asia/Jayapura", "UTC"] = "Asia/Jakarta"
     type: Literal[1, 2, 3, 4]
     language: Language = "id"

@@ -14,7 +14,7 @@ def open_counter(command: cmd.OpenCounter, asked: Asked) -> Decision:
     if asked.book.closed and not asked.book.training:
         raise Refused("day_closed", {"date": asked.book.date})
     if counter.open:
-        raise Refused("already", {"counter": counter.number, "state": counter.state})
+        raise Refused("already", {"counter": counter.number, "state": CounterState.READY})
     return Decision((ev.CounterOpened(counter=counter.number),), {"counter": counter.number})
 
 
@@ -75,6 +75,8 @@ def training(command: cmd.Training, asked: Asked) -> Decision:
 
 
 def promise_repair(command: cmd.PromiseRepair, asked: Asked) -> Decision:
+    if command.device not in asked.book.devices:
+        raise Refused("unknown_device", {"device": command.device, "known": ", ".join(sorted(asked.book.devices)) or "-"})
     until = asked.later(command.until)
     event = ev.RepairPromised(device=command.device, until=until, reason=command.reason)
     return Decision((event,), {"device": command.device, "until": until.isoformat()})

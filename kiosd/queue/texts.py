@@ -53,16 +53,17 @@ TEXTS: dict[str, dict[Language, str]] = {
         "id": "Nomor {number} baru dipanggil {calls} dari {max_calls} kali.",
         "en": "Ticket {number} has been called only {calls} of {max_calls} times.",
     },
-    "not_allowed": {"id": "Perintah {command} bukan wewenang {actor}.", "en": "{actor} may not {command}."},
+    "not_allowed": {"id": "Wewenang {actor} tidak mencakup: {command}.", "en": "The role {actor} may not do this: {command}."},
     "no_such_day": {"id": "Tanggal {day} tidak ada.", "en": "There is no day {day}."},
     "past": {"id": "Pukul {time} sudah lewat.", "en": "{time} is over already."},
+    "too_far": {"id": "Paling lama {days} hari dari sekarang.", "en": "At most {days} days from now."},
     "too_late": {
         "id": "Nomor {number}: pembatalan hanya dalam {window}.",
         "en": "Ticket {number}: that can be taken back only within {window}.",
     },
     "quota": {
-        "id": "Kuota {service} hari ini sudah habis ({quota} nomor). Silakan kembali pada hari layanan berikutnya.",
-        "en": "All {quota} tickets of {service} are given for today. Please come on the next service day.",
+        "id": "Kuota {service} hari ini sudah habis ({quota} nomor).",
+        "en": "All {quota} tickets of {service} are given for today.",
     },
     "not_reserved": {
         "id": "Nomor {number} tidak dipesan untuk tiket tulisan tangan.",
@@ -79,7 +80,7 @@ TEXTS: dict[str, dict[Language, str]] = {
         "id": "Nomor {number} sudah {times} kali dipanggil kembali: silakan ambil nomor baru.",
         "en": "Ticket {number} has been readmitted {times} times: please take a new number.",
     },
-    "printed": {"id": "Tiket {number} sudah tercetak.", "en": "Ticket {number} has been printed."},
+    "printed": {"id": "Kertas tiket {number} tidak gagal dicetak.", "en": "The paper of ticket {number} did not fail."},
     "not_served_here": {
         "id": "Nomor {number} adalah layanan {service}, bukan layanan loket {counter}.",
         "en": "Ticket {number} is of service {service}, which counter {counter} does not serve.",
@@ -100,6 +101,10 @@ TEXTS: dict[str, dict[Language, str]] = {
     "invited_already": {"id": "Nomor {number} sudah diminta menilai.", "en": "Ticket {number} has been asked to rate already."},
     "surveyed_already": {"id": "Nomor {number} sudah mengisi survei.", "en": "Ticket {number} has answered the survey already."},
     "in_training": {"id": "Sedang latihan: akhiri latihan dulu.", "en": "A training is on: end it first."},
+    "unknown_device": {
+        "id": "Tidak ada perangkat {device}; yang ada: {known}.",
+        "en": "There is no device {device}; there are: {known}.",
+    },
     "not_suspended": {"id": "Layanan tidak sedang ditutup.", "en": "The site is not closed by command."},
     "training_already": {"id": "Latihan sudah berjalan.", "en": "A training is on already."},
     "not_training": {"id": "Tidak sedang latihan.", "en": "There is no training."},
@@ -112,18 +117,45 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "There are still visitors in the queue: no training now.",
     },
     "wrong_state": {
-        "id": "Nomor {number} berstatus {state}: perintah {command} tidak bisa.",
+        "id": "Nomor {number} {state}: tidak bisa {command}.",
         "en": "Ticket {number} is {state}: {command} is not possible.",
     },
 }
+
+_INDONESIAN: dict[str, dict[str, str]] = {
+    "state": {
+        "waiting": "masih menunggu", "called": "sedang dipanggil", "serving": "sedang dilayani", "no_show": "tidak hadir",
+        "finished": "sudah selesai", "referred": "sudah dirujuk", "cancelled": "sudah dibatalkan", "expired": "sudah kedaluwarsa",
+        "void": "sudah hangus", "closed": "tutup", "ready": "buka", "paused": "jeda",
+    },
+    "actor": {
+        "public": "pengunjung", "officer": "petugas", "receptionist": "resepsionis", "manager": "kepala", "system": "sistem",
+    },
+    "command": {
+        "issue": "mengambil nomor", "reserve": "memesan nomor", "enter": "memasukkan tiket tulisan tangan",
+        "reprint": "mencetak ulang", "priority": "mengubah prioritas", "category": "mencatat kategori",
+        "next": "memanggil nomor berikutnya", "call": "memanggil nomor tertentu", "recall": "memanggil ulang",
+        "start": "memulai pelayanan", "absent": "menandai tidak hadir", "readmit": "memanggil kembali",
+        "undo_call": "membatalkan panggilan", "undo_start": "membatalkan mulainya pelayanan",
+        "undo_finish": "membuka kembali pelayanan", "finish": "menyelesaikan pelayanan", "transfer": "mengalihkan",
+        "refer": "merujuk", "cancel": "membatalkan nomor", "void": "menghanguskan nomor", "rate": "memberi penilaian",
+        "invite": "meminta penilaian", "survey": "mengisi survei", "open": "membuka loket", "pause": "menjeda loket",
+        "close": "menutup loket", "suspend": "menutup layanan", "resume": "membuka layanan", "training": "mengatur latihan",
+        "repair": "mencatat perbaikan", "note": "menulis catatan", "close_day": "menutup hari layanan",
+    },
+}  # fmt: skip
+"""The queue's own words inside a sentence, by the fact's name; English people read the words themselves."""
 
 WHY: dict[str, dict[Language, str]] = {
     "priority": {
         "id": "prioritas, panggilan prioritas ke-{next_run} dari paling banyak {ratio} berturut-turut",
         "en": "priority, number {next_run} of at most {ratio} priority calls in a row",
     },
-    "priority_alone": {"id": "prioritas, tidak ada antrean biasa", "en": "priority, nobody without priority waits"},
-    "regular": {"id": "urutan biasa, tidak ada prioritas menunggu", "en": "regular, nobody with priority waits"},
+    "priority_alone": {
+        "id": "prioritas, tidak ada antrean biasa yang bisa dipanggil",
+        "en": "priority, nobody without priority can be called",
+    },
+    "regular": {"id": "urutan biasa, tidak ada prioritas yang bisa dipanggil", "en": "regular, nobody with priority can be called"},
     "regular_turn": {
         "id": "urutan biasa, gilirannya setelah {run} panggilan prioritas",
         "en": "regular, its turn after {run} priority calls",
@@ -133,17 +165,21 @@ WHY: dict[str, dict[Language, str]] = {
         "en": "readmitted after being absent, {behind} other calls have gone before",
     },
     "nobody_else": {
-        "id": "dipanggil kembali setelah tidak hadir, tidak ada orang lain yang menunggu",
-        "en": "readmitted after being absent, nobody else waits",
+        "id": "dipanggil kembali setelah tidak hadir, tidak ada orang lain yang mendahuluinya di layanan ini",
+        "en": "readmitted after being absent, nobody else of this service goes before",
     },
     "oldest": {
-        "id": "paling lama menunggu di antara layanan loket ini ({time})",
-        "en": "waits longest of this counter's services ({time})",
+        "id": "paling lama menunggu di antara layanan loket ini ({since})",
+        "en": "waits longest of this counter's services ({since})",
     },
     "first_service": {"id": "layanan {service} didahulukan di loket ini", "en": "service {service} goes first at this counter"},
     "transferred": {
         "id": "dialihkan dari layanan {came_from}, waktu ambil {time} tetap berlaku",
         "en": "transferred from service {came_from}, its issue time {time} counts",
+    },
+    "placed": {
+        "id": "dialihkan dari layanan {came_from}, tempatnya ditentukan petugas",
+        "en": "transferred from service {came_from}, its place given by the officer",
     },
 }
 """Why a ticket stands where it stands (domain section 5)."""
@@ -160,7 +196,14 @@ _MONTHS: dict[Language, tuple[str, ...]] = {
 
 def say(code: str, language: Language, facts: dict[str, object]) -> str:
     """The sentence that ``code`` stands for, filled with ``facts``; every code that the rules use is in the table."""
-    return TEXTS[code][language].format_map(facts).strip()
+    return TEXTS[code][language].format_map({name: _word(name, fact, language) for name, fact in facts.items()}).strip()
+
+
+def _word(name: str, fact: object, language: Language) -> object:
+    if name not in _INDONESIAN:
+        return fact
+    word = str(fact)
+    return _INDONESIAN[name].get(word, word) if language == "id" else word.replace("_", " ")
 
 
 def why(codes: Sequence[str], language: Language, facts: dict[str, object]) -> str:

@@ -34,6 +34,7 @@ def snapshot(book: Book, now: Moment, settings: QueueSettings, stream: str) -> S
         open=open_,
         message=message,
         opens_at=standing.opens_at.isoformat() if standing.opens_at else None,
+        why=_why_not(standing.code, book.closed),
         training=book.training,
         calendar_missing=hours.missing_years(settings, asked.local),
         services=tuple(_service(asked, letter) for letter in settings.services),
@@ -41,6 +42,12 @@ def snapshot(book: Book, now: Moment, settings: QueueSettings, stream: str) -> S
         tickets=tuple(_ticket(one) for one in book.tickets.values() if _shown(one)),
         devices=tuple(_device(name, health, book.repairs.get(name)) for name, health in sorted(book.devices.items())),
     )
+
+
+def _why_not(code: str, day_closed: bool) -> str:
+    if code != "open":
+        return code
+    return "day_closed" if day_closed else ""
 
 
 def _device(name: str, health: DeviceHealth, repair: Repair | None) -> DeviceView:

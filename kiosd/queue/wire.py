@@ -5,8 +5,11 @@ topic                     payload                            answer, to ``reply_
 ========================  =================================  ==========================================================
 ``cmd/<name>``            the command's fields               its ``Reply``
 ``ask/snapshot``          ``{}``                             a ``Reply`` whose ``result`` is the ``Snapshot``
+``ask/queue``             the fields of ``AskQueue``         a ``Reply`` whose ``result`` is ``{"forecasts": [Forecast, ...]}``
 ``ask/verify``            ``{}``                             a ``Reply`` whose ``result`` is what the journal's check found
 ``ask/events``            ``{"since": n, "follow": bool}``   many ``Streamed``: begin, records, alive between them, end
+``ask/erase``             the fields of ``AskErase``         a ``Reply`` whose ``result`` is what was erased, or would be
+``ask/report``            the fields of ``AskReport``        many ``ReportStreamed``: progress, parts, end
 ========================  =================================  ==========================================================
 
 What cannot be answered is a ``Reply`` with ``status`` rejected and a ``code`` of ``ERRORS``.
@@ -15,9 +18,10 @@ What cannot be answered is a ``Reply`` with ``status`` rejected and a ``code`` o
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from kiosd.clock import Moment
+from kiosd.queue.commands import CounterNumber, IsoDate, ServiceId
 from kiosd.queue.events import Record, decode
 
 ALIVE_S = 15.0  # seconds between signs of life to a follower
@@ -26,10 +30,11 @@ ERRORS = {
     "unknown_command": "there is no such command",
     "unknown_ask": "there is no such question",
     "malformed": "the command or question cannot be read",
-    "busy": "too many others ask for events or a check",
+    "busy": "too many others ask for events, a check or a report",
     "unavailable": "the queue did not answer in time",
     "journal": "the journal failed its check",
     "too_large": "the answer does not fit the link",
+    "report": "the report could not be made",
 }
 
 
@@ -43,6 +48,28 @@ class AskEvents(_Wire):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     since: int = Field(default=0, ge=0)
     follow: bool = False
+
+
+class AskErase(_Wire):
+    """Erase the tokens of the scans of all days before ``before``; with ``count_only`` only tell how many those are."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    before: IsoDate
+    count_only: bool = False
+
+
+class AskQueue(_Wire):
+    """Who is next, and why: at one counter, in one service's line, or at every counter."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    counter: CounterNumber | None = None
+    service: ServiceId | Literal[""] = ""
+
+    @model_validator(mode="after")
+    def _one(self) -> "AskQueue":
+        if self.counter is not None and self.service:
+            raise ValueError("either a counter or a service")
+        return self
 
 
 class RecordView(_Wire):
@@ -80,3 +107,19 @@ class Streamed(_Wire):
     what: Literal["begin", "record", "alive", "end"]
     sequence: int
     record: RecordView | None = None
+
+
+class ReportStreamed(_Wire):
+    """One message of a report on its way.
+
+    ``progress``: ``done`` of ``total``, also as a sign of life; ``total`` is 0 until it is known. ``part``: ``data`` is some of the
+    document in base64. ``end``: ``size`` in bytes and ``sha256`` in hexadecimal of all of it, and the most memory it took, in KiB.
+    """
+
+    what: Literal["progress", "part", "end"]
+    done: int = Field(default=0, ge=0)
+    total: int = Field(default=0, ge=0)
+    data: str = ""
+    size: int = Field(default=0, ge=0)
+    sha256: str = ""
+    peak_kib: int = 0

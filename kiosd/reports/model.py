@@ -27,6 +27,7 @@ class Head(Part):
     complaints: str | None
     kiosk_type: int
     decree: str
+    signer: str = "Kepala UPTP"
     first: date
     last: date
     zone: str
@@ -61,7 +62,7 @@ class ServiceLine(Part):
     service: str
     name: str
     short: str
-    issued: int
+    issued: int = Field(description="without void tickets")
     transferred_in: int
     processed: int
     finished: int
@@ -157,6 +158,7 @@ class SurveyPart(Part):
     """The nine-element survey (PermenPANRB 14/2017), if anybody answered it."""
 
     answers: int
+    unattributed: int = Field(default=0, description="forms that belong to no visit; they are not in the value")
     elements: tuple[SurveyElement, ...]
     weight: str
     value: Decimal | None

@@ -1,10 +1,10 @@
 """A call board: shows the newest call of all counters, or of one, and between calls what visitors should know.
 
-Displays forget when their power goes and never answer, so the whole face is sent again every 30 s.
+Displays forget when their power goes and never answer, so the whole face is sent again every 30 s. While a device is out of use with a
+promised end, boards that show all calls tell that in turn with the rest.
 """
 
 import asyncio
-from datetime import datetime
 
 from kiosd.clock import Clock
 from kiosd.ports import CallDisplay, Face
@@ -13,31 +13,30 @@ from kiosd.queue.events import Event
 from kiosd.queue.interface import Queue, Snapshot
 from kiosd.queue.model import CounterState
 from kiosd.queue.settings import Language
-from kiosd.queue.texts import official_date
+from kiosd.stations.board_texts import NOTE_NUMBER, idle, refused, repairs
 from kiosd.stations.pace import changed_or
 from kiosd.supervisor import Health
 
 RESEND_S = 30.0  # hardware notes section 4: "resend full state every 30-60 s"
 MESSAGE_S = 8.0  # long enough to read two lines twice
-
-IDLE: dict[Language, str] = {"id": "Silakan ambil nomor", "en": "Please take a number"}
-CLOSED: dict[Language, str] = {"id": "Layanan tutup", "en": "Closed"}
-OPENS: dict[Language, str] = {"id": "Tutup. Buka {when}", "en": "Closed. Opens {when}"}
-"""Why no ticket is given and when it will be, for two lines of 20 characters: the whole sentence would lose its end, the time."""
-NOT_NOW = frozenset({"closed", "break", "day_closed"})
-NOTE_NUMBER: dict[Language, str] = {"id": "Nomor Anda {number} mohon dicatat", "en": "Your number: {number} please note it"}
+BETWEEN_CALLS = (ev.TrainingStarted, ev.TrainingEnded, ev.SiteSuspended, ev.SiteResumed, ev.RepairPromised, ev.DeviceWentUp)
+"""What is shown between calls may be another after these."""
 
 
 class CallBoard:
-    """One place where calls are shown; ``counter`` limits it to one counter's display."""
+    """One place where calls are shown; ``counter`` limits it to one counter's display. ``machine`` names the ticket machine's devices."""
 
-    def __init__(self, queue: Queue, clock: Clock, language: Language, counter: int | None = None) -> None:
-        self._queue, self._clock, self._counter = queue, clock, counter
+    def __init__(
+        self, queue: Queue, clock: Clock, language: Language, counter: int | None = None, machine: frozenset[str] = frozenset()
+    ) -> None:  # fmt: skip
+        self._queue, self._clock, self._counter, self._machine = queue, clock, counter, machine
         self._language: Language = language
         self._changed = asyncio.Event()
         self._calls: list[Face] = []
         self._message = ""
         self._message_until = 0.0
+        self._page = 1
+        self._turning = False
 
     async def use(self, display: CallDisplay, health: Health) -> None:
         """Follow the queue and keep the display right, until it is gone."""
@@ -51,28 +50,34 @@ class CallBoard:
                 face = await self._face()
                 await display.show(face)
                 self._seen(face)
-                await changed_or(self._clock, self._changed, self._pause())
+                changed = await changed_or(self._clock, self._changed, self._pause())
                 self._changed.clear()
+                if self._turning and not changed:
+                    self._page += 1
 
     def _pause(self) -> float:
         left = self._message_until - self._clock.now().monotonic
-        return min(RESEND_S, left) if left > 0 else RESEND_S
+        if left > 0:
+            return min(RESEND_S, left)
+        return MESSAGE_S if self._turning else RESEND_S
 
     async def _face(self) -> Face:
+        self._turning = False
         if self._clock.now().monotonic < self._message_until:
             return Face(message=self._message)
         if self._calls:
             return self._calls[-1]
-        snapshot = await self._queue.snapshot()
-        return Face(message=IDLE[self._language] if snapshot.open else self._closed(snapshot.opens_at, snapshot.time))
+        return Face(message=self._turn(await self._queue.snapshot()))
 
-    def _closed(self, opens_at: str | None, now: datetime) -> str:
-        if opens_at is None:
-            return CLOSED[self._language]
-        opens = datetime.fromisoformat(opens_at)
-        weekday = official_date(opens.date(), self._language).partition(",")[0]
-        day = "" if opens.date() == now.astimezone(opens.tzinfo).date() else f"{weekday} "
-        return OPENS[self._language].format(when=f"{day}{opens:%H.%M}")
+    def _turn(self, snapshot: Snapshot) -> str:
+        """The one of the messages in turn that is due; what is new begins with its first one."""
+        pages: tuple[str, ...] = (idle(snapshot, self._language),)
+        if self._counter is None:
+            pages += repairs(snapshot, self._language, self._machine)
+        self._turning = len(pages) > 1
+        if not self._turning:
+            self._page = 1
+        return pages[self._page % len(pages)]
 
     def _seen(self, face: Face) -> None:
         """A call draws attention once; afterwards it stands still."""
@@ -85,16 +90,20 @@ class CallBoard:
 
     def _take(self, event: Event) -> bool:
         match event:
-            case ev.TicketCalled() | ev.TicketRecalled() if self._counter in {None, event.counter}:
+            case ev.TicketCalled() | ev.TicketRecalled() | ev.TicketStartUndone() if self._counter in {None, event.counter}:
                 self._forget(event.counter)
                 self._calls.append(Face(event.number, event.counter, attention=True))
                 self._message_until = 0.0
-            case ev.TicketNoShow() | ev.TicketFinished() if self._counter in {None, event.counter}:
+            case ev.TicketFinishUndone() if self._counter in {None, event.counter}:
+                self._calls.insert(0, Face(event.number, event.counter))  # behind every call: nobody has to come for it
+            case (
+                ev.TicketNoShow() | ev.TicketCallUndone() | ev.TicketFinished() | ev.TicketTransferred() | ev.TicketReferred()
+            ) if self._counter in {None, event.counter}:  # fmt: skip
                 self._forget(event.counter)
-            case ev.TicketCancelled() | ev.TicketExpired():
+            case ev.TicketCancelled() | ev.TicketExpired() | ev.TicketVoided():
                 self._calls = [face for face in self._calls if face.number != event.number]
             case ev.TicketRefused() if self._counter is None:
-                self._say(self._closed(event.opens_at, self._clock.now().time) if event.code in NOT_NOW else event.message)
+                self._say(refused(event, self._clock.now().time, self._language))
             case ev.TicketPrintFailed() if self._counter is None:
                 self._say(NOTE_NUMBER[self._language].format(number=event.number))
             case ev.CounterRefused() if self._counter == event.counter:
@@ -102,7 +111,7 @@ class CallBoard:
             case ev.DayOpened() | ev.DayClosed():
                 self._calls = []
             case _:
-                return False
+                return isinstance(event, BETWEEN_CALLS)
         return True
 
     def _forget(self, counter: int) -> None:

@@ -1,7 +1,8 @@
 """A counter: an officer's call keys and a scanner.
 
 ``KEYS`` is every function a key can have. Two of them look at what the counter is doing, so that two keys are enough for a day's work:
-``advance`` goes one step on, ``repeat`` calls again and, after the last call, marks the visitor absent.
+``advance`` goes one step on, ``repeat`` calls again and, after the last call, marks the visitor absent. ``undo`` takes back whatever was
+the last step.
 """
 
 import hashlib
@@ -37,11 +38,26 @@ def _pause(view: CounterView, max_calls: int) -> Command:
     return cmd.OpenCounter(counter=view.counter) if paused else cmd.PauseCounter(counter=view.counter)
 
 
+_UNDO: dict[str, type[cmd.UndoCall | cmd.UndoStart | cmd.UndoFinish]] = {
+    "undo_call": cmd.UndoCall,
+    "undo_start": cmd.UndoStart,
+    "undo_finish": cmd.UndoFinish,
+}
+_UNDO_IN = {CounterState.CALLING: "undo_call", CounterState.SERVING: "undo_start"}
+
+
+def undo_command(view: CounterView) -> Command:
+    """Takes back the last step at a counter; when it is too late for that, the queue says so to the command that would have."""
+    return _UNDO[view.undo or _UNDO_IN.get(view.state, "undo_finish")](counter=view.counter)
+
+
 KEYS: dict[str, tuple[str, Callable[[CounterView, int], Command]]] = {
     "next": ("call the next ticket; finishes the one being served", lambda view, _: cmd.CallNext(counter=view.counter)),
     "recall": ("call the same ticket once more", lambda view, _: cmd.Recall(counter=view.counter)),
     "start": ("the visitor is here, without a card", lambda view, _: cmd.Start(counter=view.counter)),
     "absent": ("the visitor did not come", lambda view, _: cmd.MarkAbsent(counter=view.counter)),
+    "undo": ("take back the last call, start or finish", lambda view, _: undo_command(view)),
+    "invite": ("ask the visitor who is being served to rate", lambda view, _: cmd.Invite(counter=view.counter)),
     "finish": ("the visit is over", lambda view, _: cmd.Finish(counter=view.counter)),
     "open": ("open the counter", lambda view, _: cmd.OpenCounter(counter=view.counter)),
     "pause": ("away for a moment; the same key comes back", _pause),
@@ -77,7 +93,8 @@ class CounterStation:
         view = (await self._queue.snapshot()).counter(self._number)
         if view is None:
             return None
-        reply = await self._queue.execute(KEYS[key][1](view, self._max_calls))
+        asked = KEYS[key][1](view, self._max_calls).model_copy(update={"actor": "officer", "place": f"counter/{self._number}"})
+        reply = await self._queue.execute(asked)
         if not reply.done:
             log.info("counter %d: %s: %s", self._number, key, reply.message)
         return reply

@@ -38,7 +38,8 @@ class RatingPanel:
                 await health.fault(press)
                 continue
             age = max(0.0, self._clock.now().monotonic - press.at)
-            await self._queue.execute(Rate(counter=self._counter, score=SCORES[press.button][1], age_s=round(age, 3)))
+            score, place = SCORES[press.button][1], f"rating/{self._counter}"
+            await self._queue.execute(Rate(counter=self._counter, score=score, age_s=round(age, 3), actor="public", place=place))
 
     async def _invite(self, panel: ButtonPanel) -> None:
         changed = asyncio.Event()

@@ -4,6 +4,7 @@ Rule 1  The ticket is durable before any byte goes to the printer; paper follows
 Rule 2  A slip that surely did not print is tried again while its visitor may still stand there; then, or at once when the printer has
         been gone for a while, the boards tell the number.
 Rule 3  A slip that may have printed is printed again only as a marked copy (the daemon died between the event and the printer's answer).
+Rule 4  Somebody who asks gets another one, marked as such, whatever became of the first.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from kiosd.clock import Clock
 from kiosd.errors import DeviceError
 from kiosd.ports import ButtonPanel, Fault, LampState, Outcome, Slip, TicketPrinter
 from kiosd.queue.commands import IssueTicket, ReportPaper
-from kiosd.queue.events import Record, TicketIssued
+from kiosd.queue.events import Record, TicketIssued, TicketReprintAsked
 from kiosd.queue.interface import Queue, Snapshot, TicketView
 from kiosd.queue.model import NUMBERS_BEFORE_WARNING, PrintState, TicketState
 from kiosd.queue.settings import QueueSettings
@@ -37,12 +38,14 @@ PRIORITY = "_priority"  # a button named A_priority gives a priority ticket of s
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A slip that is owed. ``until``: seconds since boot after which nobody waits for it; ``copy``: an original may exist."""
+    """A slip that is owed. ``until``: seconds since boot after which nobody waits for it; ``copy``: an original may exist;
+    ``reprint``: somebody asked for another one."""
 
     view: TicketView
     synced: bool
     until: float
     copy: bool = False
+    reprint: bool = False
 
 
 class TicketMachine:
@@ -55,6 +58,7 @@ class TicketMachine:
         self._refused = asyncio.Event()
         self._printing = asyncio.Lock()
         self._gone_since: float | None = clock.now().monotonic
+        self._warned: set[tuple[str, str]] = set()
 
     async def use_buttons(self, panel: ButtonPanel, health: Health) -> None:
         """Each press asks for a ticket; the lamp says whether the machine gives any."""
@@ -72,16 +76,16 @@ class TicketMachine:
     async def _press(self, button: str, at: float) -> None:
         age = round(max(0.0, self._clock.now().monotonic - at), 3)
         priority = button.endswith(PRIORITY)
-        ask = IssueTicket(service=button.removesuffix(PRIORITY), priority=priority, place=f"button/{button}", age_s=age)
-        reply = await self._queue.execute(ask)
+        service, place = button.removesuffix(PRIORITY), f"button/{button}"
+        reply = await self._queue.execute(IssueTicket(service=service, priority=priority, actor="public", place=place, age_s=age))
         if not reply.done:
             log.info("button %s: %s", button, reply.message)
             self._refused.set()
 
     async def _lamp(self, panel: ButtonPanel) -> None:
         while True:
-            is_open = (await self._queue.snapshot()).open
-            await panel.lamp(LAMP, LampState.ON if is_open else LampState.OFF)
+            snapshot = await self._queue.snapshot()
+            await panel.lamp(LAMP, LampState.ON if snapshot.open or snapshot.training else LampState.OFF)
             if await changed_or(self._clock, self._refused, LAMP_CHECK_S):
                 self._refused.clear()
                 await panel.lamp(LAMP, LampState.BLINK)
@@ -94,14 +98,25 @@ class TicketMachine:
             tasks.create_task(self._give_up())
             await self._owe_again(snapshot)
             async for record in self._queue.events(snapshot.sequence):
-                if isinstance(record.event, TicketIssued):
-                    self._take(record, record.event)
+                match record.event:
+                    case TicketIssued():
+                        self._take(record, record.event)
+                    case TicketReprintAsked():
+                        await self._again(record, record.event)
 
     def _take(self, record: Record, event: TicketIssued) -> None:
-        if event.n == NUMBERS_BEFORE_WARNING:
+        if event.n >= NUMBERS_BEFORE_WARNING and (event.service, event.date) not in self._warned:
+            self._warned = {(event.service, event.date)} | {one for one in self._warned if one[1] == event.date}
             log.warning("service %s has given %d numbers today: after 999 they have four digits", event.service, event.n)
         if event.slip:
             self._owe(self._job(record, event))
+
+    async def _again(self, record: Record, event: TicketReprintAsked) -> None:
+        view = next((view for view in (await self._queue.snapshot()).tickets if view.ticket == event.ticket), None)
+        if view is None:
+            log.info("ticket %s is not printed again: it is over", event.number)
+        else:
+            self._owe(Job(view, record.moment.synced, self._until(), reprint=True))
 
     def _owe(self, job: Job) -> None:
         self._jobs.append(job)
@@ -110,11 +125,16 @@ class TicketMachine:
     def _job(self, record: Record, event: TicketIssued) -> Job:
         view = TicketView(
             ticket=event.ticket, number=event.number, service=event.service, state=TicketState.WAITING, issued_at=record.moment.time,
-            priority=event.priority, counter=None, paper=PrintState.QUEUED, ahead=event.ahead,
+            priority=event.priority, counter=None, paper=PrintState.QUEUED, ahead=event.ahead, training=event.training,
+            wait_low_min=event.wait_low_min, wait_high_min=event.wait_high_min, unlikely=event.unlikely,
         )  # fmt: skip
+        return Job(view, record.moment.synced, self._until())
+
+    def _until(self) -> float:
+        """When nobody waits any more for a slip that is owed from now on."""
         now = self._clock.now().monotonic
         dead = self._gone_since is not None and now - self._gone_since > BACK_SOON_S
-        return Job(view, record.moment.synced, now if dead else now + PRINT_WITHIN_S)
+        return now if dead else now + PRINT_WITHIN_S
 
     async def _owe_again(self, snapshot: Snapshot) -> None:
         """What a daemon before us owed: it may have come out, so it comes as a copy, and only if the visitor may still wait for it."""
@@ -175,14 +195,16 @@ class TicketMachine:
         return True
 
     async def _report(self, job: Job, outcome: str, detail: str) -> None:
-        report = {"ticket": job.view.ticket, "outcome": outcome, "device": self._printer, "detail": detail, "reprint": job.copy}
+        second = job.copy or job.reprint
+        report = {"ticket": job.view.ticket, "outcome": outcome, "device": self._printer, "detail": detail, "reprint": second}
         await self._queue.execute(ReportPaper.model_validate(report))
 
     def _slip(self, job: Job, columns: int) -> Slip:
         site, service = self._settings.site, self._settings.services[job.view.service]
         most = self._settings.rules.max_calls
         return ticket_slip(
-            site, service.name, job.view, columns=columns, synced=job.synced, copy=job.copy, card=site.card, max_calls=most
+            site, service.name, job.view, columns=columns, synced=job.synced, copy=job.copy, reprint=job.reprint, card=site.card,
+            max_calls=most,
         )  # fmt: skip
 
     async def _give_up(self) -> None:

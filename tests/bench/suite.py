@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import issuers, process, queue_alone, uplink_alone, whole, years
+from bench import issuers, process, queue_alone, reports, uplink_alone, whole, years
 from bench.figures import Figure, as_json, in_page, table
 from bench.history import old_journal
 from bench.plant import ROOT
@@ -36,9 +36,12 @@ class Counts:
     old_events: int = 2_500_000
     old_days: int = 735  # mqtt notes section 3.5: about 3,400 events a day
     old_presses: int = 500
+    reports: int = 3
 
 
-QUICK = Counts(durable=30, presses=6, commands=5, tickets=100, idle_s=0.5, starts=1, old_events=2_000, old_days=4, old_presses=30)
+QUICK = Counts(
+    durable=30, presses=6, commands=5, tickets=100, idle_s=0.5, starts=1, old_events=2_000, old_days=4, old_presses=30, reports=1
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +75,18 @@ def _starts(place: Place, counts: Counts) -> list[Figure]:
     return process.starts(place.directory, place.scratch, counts.starts)
 
 
-def _years(place: Place, counts: Counts) -> list[Figure]:
+def _old_journal(place: Place, counts: Counts) -> Path:
     _say(f"the journal with {counts.old_events:,} events is in {place.keep.name}, or is made now (about a minute)")
-    journal = old_journal(place.keep, counts.old_events, counts.old_days)
+    return old_journal(place.keep, counts.old_events, counts.old_days)
+
+
+def _years(place: Place, counts: Counts) -> list[Figure]:
+    journal = _old_journal(place, counts)
     return years.figures(journal, counts.old_events, place.directory, place.scratch, counts.starts, counts.old_presses)
+
+
+def _reports(place: Place, counts: Counts) -> list[Figure]:
+    return reports.figures(_old_journal(place, counts), place.directory, counts.reports, counts.old_presses)
 
 
 GROUPS: dict[str, Callable[[Place, Counts], list[Figure]]] = {
@@ -84,6 +95,7 @@ GROUPS: dict[str, Callable[[Place, Counts], list[Figure]]] = {
     "whole": _whole,
     "starts": _starts,
     "years": _years,
+    "reports": _reports,
 }
 
 

@@ -14,7 +14,7 @@ from kiosd.journal.journal import FILE, Journal
 LIMIT = "the same with an empty journal"
 
 
-def _copy(journal: Path, state: Path) -> None:
+def copy(journal: Path, state: Path) -> None:
     """``journal`` as a state directory of its own, on disk to the last byte, so that nothing of it is written while we measure."""
     state.mkdir()
     shutil.copyfile(journal, state / FILE)
@@ -55,7 +55,7 @@ async def _presses(config: Path, old: Path, empty: Path, count: int) -> Pair:
 def figures(journal: Path, events: int, directory: Path, scratch: Path, starts: int, presses: int) -> list[Figure]:
     """Measure with ``journal``, which holds ``events`` events and stays as it is, and with an empty one."""
     old, empty = directory / "old", directory / "empty"
-    _copy(journal, old)
+    copy(journal, old)
     empty.mkdir()
     Journal(empty / FILE).close()
     with closing(FarSide()) as far:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +197,6 @@ async def test_a_board_of_one_counter_shows_only_that_counter(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("when", "lines"),
     [
-        (wib("2026-07-01 12:30"), ("Tutup. Buka 13.00", "")),
         (wib("2026-07-01 07:00"), ("Tutup. Buka 08.00", "")),
         (wib("2026-07-01 17:00"), ("Tutup. Buka Kamis", "08.00")),
         (wib("2026-07-03 17:00"), ("Tutup. Buka Senin", "08.00")),
@@ -212,12 +212,129 @@ async def test_outside_hours_it_says_so_and_when_it_opens(tmp_path: Path, when: 
         await reads(board, *lines)
 
 
+async def test_in_the_break_a_press_is_told_that_it_is_one(tmp_path: Path) -> None:
+    async with plugged(tmp_path) as board, kiosk(tmp_path, ManualClock(wib("2026-07-01 12:30"))) as it:
+        show(it, board)
+        await reads(board, "Istirahat. Buka", "13.00")
+        await it.do(cmd.IssueTicket(service="A"))
+        await reads(board, "Istirahat. Buka", "13.00")
+        await it.passes(MESSAGE_S + 1)
+        await reads(board, "Istirahat. Buka", "13.00")
+
+
+async def test_a_closure_by_command_is_told_at_once_and_why_a_press_gives_nothing(tmp_path: Path) -> None:
+    async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
+        show(it, board)
+        await reads(board, *IDLE)
+        await it.do(cmd.Suspend(until="10:00", reason="rapat"))
+        await reads(board, "Tutup sementara.", "Buka 10.00")
+        await it.do(cmd.IssueTicket(service="A"))
+        await reads(board, "Tutup sementara.", "Buka 10.00")
+        await it.passes(MESSAGE_S + 1)
+        await it.do(cmd.Resume())
+        await reads(board, *IDLE)
+        await it.do(cmd.Suspend(reason="banjir"))
+        await reads(board, "Layanan tutup", "")
+        await it.do(cmd.IssueTicket(service="A"))
+        await reads(board, "Tutup sampai ada", "pemberitahuan")
+
+
+async def test_a_training_is_told_and_its_calls_are_shown(tmp_path: Path) -> None:
+    async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
+        show(it, board)
+        await it.do(cmd.CloseDay(), cmd.Training(on=True))
+        await reads(board, "LATIHAN - nomor", "tidak berlaku")
+        await call(it)
+        await reads(board, "NOMOR A001", "LOKET 1")
+        await it.do(cmd.Training(on=False))
+        await reads(board, "Layanan tutup", "")
+
+
+STEP_BACK = [
+    ("ticket.call_undone", cmd.UndoCall(counter=2), ("NOMOR A001", "LOKET 1")),
+    ("ticket.transferred", cmd.Transfer(counter=2, service="D"), ("NOMOR A001", "LOKET 1")),
+    ("ticket.referred", cmd.Refer(counter=2, destination="back_office", reason="lainnya"), ("NOMOR A001", "LOKET 1")),
+]
+
+
+@pytest.mark.parametrize(("kind", "ends", "lines"), STEP_BACK, ids=[kind for kind, _, _ in STEP_BACK])
+async def test_who_left_the_counter_is_not_shown(tmp_path: Path, kind: str, ends: cmd.Command, lines: tuple[str, str]) -> None:
+    async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
+        show(it, board)
+        await call(it, 1)
+        await call(it, 2)
+        await reads(board, "NOMOR A002", "LOKET 2")
+        if kind != "ticket.call_undone":
+            await it.do(cmd.Start(counter=2))
+        await it.do(ends.model_copy(update={"id": new_id()}))
+        await it.event(kind)
+        await reads(board, *lines)
+
+
+async def test_a_start_that_is_taken_back_is_a_call_again_and_an_end_is_not(tmp_path: Path) -> None:
+    async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
+        show(it, board)
+        await call(it, 1)
+        await it.do(cmd.Start(counter=1))
+        await call(it, 2)
+        await reads(board, "NOMOR A002", "LOKET 2")
+        await it.do(cmd.UndoStart(counter=1))
+        await reads(board, "NOMOR A001", "LOKET 1")
+        await it.do(cmd.Start(counter=1), cmd.Finish(counter=1))
+        await reads(board, "NOMOR A002", "LOKET 2")
+        await it.do(cmd.UndoFinish(counter=1))
+        await it.do(cmd.Start(counter=2), cmd.Finish(counter=2))
+        await reads(board, "NOMOR A001", "LOKET 1")
+
+
+async def test_a_promised_repair_is_told_in_turn_until_the_device_works_again(tmp_path: Path) -> None:
+    async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
+        station = CallBoard(it.queue, it.clock, "id", machine=frozenset({"printer"}))
+        it.device("board", "serial_display", {"port": str(board.port.link), "protocol": "cd5220"}, station.use)
+        await reads(board, *IDLE)
+        await it.do(cmd.ReportDevice(device="printer", state="down", code="paper_out"))
+        await it.do(cmd.PromiseRepair(device="printer", until="14:00", reason="ganti rol"))
+        promised = it.clock.now().monotonic
+        for lines in TURNS:
+            while board.lines != lines:
+                await it.passes(0.5)
+        assert len(TURNS) - 1 <= (it.clock.now().monotonic - promised) / MESSAGE_S < len(TURNS)
+        shown = [lines for lines, _ in groupby(board.history)]
+        assert shown[-len(TURNS) :] == TURNS
+        await call(it)
+        await reads(board, "NOMOR A001", "LOKET 1")
+        await it.do(cmd.Start(counter=1), cmd.Finish(counter=1))
+        await board.shows(lambda lines: lines != ("NOMOR A001", "LOKET 1"))
+        await it.do(cmd.ReportDevice(device="printer", state="ok"))
+        await reads(board, *IDLE)
+        await it.passes(3 * MESSAGE_S)
+        await reads(board, *IDLE)
+
+
+TURNS = [
+    ("Mesin antrean sedang", "diperbaiki"),
+    ("s.d. 14.00: ganti", "rol"),
+    ("Layanan tetap", "berjalan"),
+    IDLE,
+    ("Mesin antrean sedang", "diperbaiki"),
+]
+
+
+async def test_a_repair_whose_promised_end_is_over_is_not_promised_any_more(tmp_path: Path) -> None:
+    async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
+        show(it, board)
+        await it.do(cmd.ReportDevice(device="scanner", state="down"), cmd.PromiseRepair(device="scanner", until="08:06", reason="kabel"))
+        await board.shows(lambda lines: lines == ("scanner sedang", "diperbaiki"))
+        await it.passes(60 + 2 * MESSAGE_S, step=1)
+        await reads(board, *IDLE)
+
+
 async def test_the_board_opens_and_closes_by_itself(tmp_path: Path) -> None:
     async with plugged(tmp_path) as board, kiosk(tmp_path, ManualClock(wib("2026-07-01 11:59"))) as it:
         show(it, board)
         await reads(board, *IDLE)
         await it.passes(60 + RESEND_S, step=5)
-        await reads(board, "Tutup. Buka 13.00", "")
+        await reads(board, "Istirahat. Buka", "13.00")
         await it.passes(3600, step=30)
         await reads(board, *IDLE)
         await it.do(cmd.CloseDay())

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from kiosd import tables
 from kiosd.queue import commands as cmd
 from kiosd.queue import events as ev
 from kiosd.queue.interface import DeviceView, Reply, Snapshot
@@ -19,6 +20,8 @@ from support.served import Daemon, Said, daemon, sayer
 from support.site import JAKARTA
 
 TICKET: dict[str, Any] = {"ticket": "CTH01-20260701-D005", "number": "D005", "service": "D"}
+TIME_RULE = "TIME is a time of today, for example 14:00, or day and time, 2026-07-03T08:00"
+SURVEY_RULE = "ELEMENT=SCORE is an element of the survey, once, and 1 to 4: for example waktu=4"
 TOKEN = "0a1b2c3d-0a1b2c3d-0a1b2c3d-0a1b2c3d"  # noqa: S105 - what stands for a card
 
 
@@ -53,23 +56,67 @@ def test_json_is_the_reply(say: Any, served: Daemon) -> None:
     assert Reply.model_validate_json(answer.out) == next(iter(served.queue.replies.values()))
 
 
-@pytest.mark.parametrize(("words", "command"), [
-    (("issue", "A", "--priority"), cmd.IssueTicket(id="x", service="A", priority=True)),
-    (("next", "1"), cmd.CallNext(id="x", counter=1)),
-    (("recall", "02"), cmd.Recall(id="x", counter=2)),
-    (("start", "1"), cmd.Start(id="x", counter=1)),
-    (("absent", "1"), cmd.MarkAbsent(id="x", counter=1)),
-    (("absent", "1", "--force", "pulang"), cmd.MarkAbsent(id="x", counter=1, force="pulang")),
-    (("finish", "99"), cmd.Finish(id="x", counter=99)),
-    (("cancel", "d005"), cmd.CancelTicket(id="x", ticket="D005")),
-    (("open", "1"), cmd.OpenCounter(id="x", counter=1)),
-    (("pause", "1"), cmd.PauseCounter(id="x", counter=1)),
-    (("close", "1"), cmd.CloseCounter(id="x", counter=1)),
-    (("rate", "1", "4"), cmd.Rate(id="x", counter=1, score=4)),
-])  # fmt: skip
+def typed(kind: type[cmd.Command], **fields: Any) -> cmd.Command:
+    """A command of ours, whatever its id."""
+    return kind.model_validate({"id": "x", "place": "cli", **fields})
+
+
+ASKS = [
+    (("issue", "A", "--priority"), typed(cmd.IssueTicket, service="A", priority=True)),
+    (("issue", "A", "--category", "masyarakat"), typed(cmd.IssueTicket, service="A", category="masyarakat")),
+    (("next", "1"), typed(cmd.CallNext, counter=1)),
+    (("next", "1", "--as", "manager"), typed(cmd.CallNext, counter=1, actor="manager")),
+    (("call", "1", "d005", "--reason", "salah_panggil"), typed(cmd.CallTicket, counter=1, ticket="D005", reason="salah_panggil")),
+    (("recall", "02"), typed(cmd.Recall, counter=2)),
+    (("start", "1"), typed(cmd.Start, counter=1)),
+    (("absent", "1"), typed(cmd.MarkAbsent, counter=1)),
+    (("absent", "1", "--force", "pulang"), typed(cmd.MarkAbsent, counter=1, force="pulang")),
+    (("readmit", "D005"), typed(cmd.Readmit, ticket="D005")),
+    (("readmit", "D005", "--as", "officer"), typed(cmd.Readmit, ticket="D005", actor="officer")),
+    (("finish", "99"), typed(cmd.Finish, counter=99)),
+    (("transfer", "1", "a"), typed(cmd.Transfer, counter=1, service="A")),
+    (("transfer", "1", "A", "--position", "tail"), typed(cmd.Transfer, counter=1, service="A", position="tail")),
+    (("refer", "1", "PKU01", "--reason", "lainnya"), typed(cmd.Refer, counter=1, destination="PKU01", reason="lainnya")),
+    (("cancel", "d005"), typed(cmd.CancelTicket, ticket="D005")),
+    (("cancel", "D005", "--reason", "pulang"), typed(cmd.CancelTicket, ticket="D005", reason="pulang")),
+    (("void", "D005"), typed(cmd.VoidTicket, ticket="D005")),
+    (("priority", "D005"), typed(cmd.SetPriority, ticket="D005")),
+    (("priority", "D005", "--withdraw"), typed(cmd.SetPriority, ticket="D005", priority=False)),
+    (("category", "D005", "masyarakat"), typed(cmd.SetCategory, ticket="D005", category="masyarakat")),
+    (("reserve", "d", "20"), typed(cmd.ReserveNumbers, service="D", count=20)),
+    (("enter", "d021"), typed(cmd.EnterTicket, ticket="D021")),
+    (("enter", "D021", "--at", "09.10", "--priority"), typed(cmd.EnterTicket, ticket="D021", at="09.10", priority=True)),
+    (("reprint", "D005"), typed(cmd.ReprintTicket, ticket="D005")),
+    (("rate", "1", "4"), typed(cmd.Rate, counter=1, score=4)),
+    (("invite", "1"), typed(cmd.Invite, counter=1)),
+    (("survey", "1", "waktu=4", "biaya=3"), typed(cmd.Survey, counter=1, answers={"waktu": 4, "biaya": 3})),
+    (("open", "1"), typed(cmd.OpenCounter, counter=1)),
+    (("open",), typed(cmd.Resume)),
+    (("pause", "1"), typed(cmd.PauseCounter, counter=1)),
+    (("pause", "1", "--reason", "makan"), typed(cmd.PauseCounter, counter=1, reason="makan")),
+    (("close", "1"), typed(cmd.CloseCounter, counter=1)),
+    (("close", "--until", "14:00", "--reason", "rapat"), typed(cmd.Suspend, until="14:00", reason="rapat")),
+    (("close", "--reason", "banjir"), typed(cmd.Suspend, reason="banjir")),
+    (("training", "on"), typed(cmd.Training, on=True)),
+    (("training", "off"), typed(cmd.Training, on=False)),
+    (("repair", "lp", "--until", "2026-07-03T08:00", "--reason", "rol"),
+     typed(cmd.PromiseRepair, device="lp", until="2026-07-03T08:00", reason="rol")),
+    (("note", "listrik padam"), typed(cmd.Note, text="listrik padam")),
+    (("close-day",), typed(cmd.CloseDay)),
+    (("undo", "1"), typed(cmd.UndoFinish, counter=1)),
+    (("undo", "1", "--as", "manager"), typed(cmd.UndoFinish, counter=1, actor="manager")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "command"), ASKS)
 def test_every_verb_asks_its_command(words: tuple[str, ...], command: cmd.Command, say: Any, served: Daemon) -> None:
     say(*words)
     assert served.queue.asked[0].model_copy(update={"id": "x"}) == command
+
+
+def test_the_table_is_about_every_public_command() -> None:
+    assert {command.name for _, command in ASKS} | {"undo_call", "undo_start"} == cmd.COMMANDS.keys()
+    assert cmd.COMMANDS.keys() <= tables.SAID.keys(), "and each has its sentence when it is done"
 
 
 @pytest.mark.parametrize(("words", "sentence"), [
@@ -86,6 +133,32 @@ def test_every_verb_asks_its_command(words: tuple[str, ...], command: cmd.Comman
     (("rate", "1", "good"), "SCORE is 4 (Sangat Puas), 3 (Puas), 2 (Kurang Puas) or 1 (Tidak Puas)"),
     (("cancel", "5"), "TICKET is a letter and a number, for example D005"),
     (("absent", "1", "--force", "x" * 201), "REASON is at most 200 characters"),
+    (("call", "1", "D005", "--reason", "because"), "CODE is salah_panggil, lanjutan, kondisi_khusus or lainnya"),
+    (("refer", "1", "back_office", "--reason", "Not here"), "CODE is small letters, digits and _, for example dokumen_kurang"),
+    (("refer", "1", "an office", "--reason", "lainnya"),
+     "DESTINATION is back_office, dinas_kabkota, dinas_provinsi, kementerian or the id of a site"),
+    (("category", "D005", "rich"), "CATEGORY is pemberi_kerja, pencari_kerja, pekerja_buruh, masyarakat or tidak_dicatat"),
+    (("issue", "D", "--category", "rich"), "CATEGORY is pemberi_kerja, pencari_kerja, pekerja_buruh, masyarakat or tidak_dicatat"),
+    (("reserve", "D", "201"), "COUNT is a number 1-200"),
+    (("reserve", "D", "-1"), "COUNT is a number 1-200"),
+    (("enter", "D021", "--at", "9"), TIME_RULE),
+    (("close", "--until", "24:00", "--reason", "x"), TIME_RULE),
+    (("close",), "name a COUNTER, or give --reason (and --until) to close the whole site"),
+    (("close", "--until", "14:00"), "name a COUNTER, or give --reason (and --until) to close the whole site"),
+    (("close", "1", "--until", "14:00"), "--until and --reason are for closing the whole site, without COUNTER"),
+    (("close", "1", "--reason", "rapat"), "--until and --reason are for closing the whole site, without COUNTER"),
+    (("close", "--reason", "x" * 201), "TEXT is at most 200 characters"),
+    (("cancel", "D005", "--reason", "x" * 201), "TEXT is at most 200 characters"),
+    (("note", "x" * 201), "TEXT is at most 200 characters"),
+    (("repair", "The printer", "--until", "14:00", "--reason", "x"), "DEVICE is the name of a device, for example printer"),
+    (("survey", "1", "waktu"), SURVEY_RULE),
+    (("survey", "1", "waktu=5"), SURVEY_RULE),
+    (("survey", "1", "waktu=4", "waktu=1"), SURVEY_RULE),
+    (("survey", "1", "smile=4"), SURVEY_RULE),
+    (("undo", "100"), "COUNTER is a number 1-99"),
+    (("queue", "--counter", "x"), "COUNTER is a number 1-99"),
+    (("queue", "--service", "I"), "SERVICE is one letter A-Z, but not I or O"),
+    (("queue", "--counter", "1", "--service", "A"), "give either --counter or --service"),
     (("events", "--since", "yesterday"), "N is the number of an event, 0 or more"),
 ])  # fmt: skip
 def test_a_wrong_word_is_explained_in_one_sentence(words: tuple[str, ...], sentence: str, say: Any, served: Daemon) -> None:
@@ -130,15 +203,15 @@ def test_events_one_a_line_without_tokens(say: Any, served: Daemon) -> None:
     served.add(
         ev.TicketCalled(**TICKET, counter=4),
         ev.ScanRead(**TICKET, counter=4, token=TOKEN),
-        ev.CounterPaused(counter=4, reason="makan"),
+        ev.CounterPaused(counter=4, reason="makan", actor="officer", place="counter/4"),
         ev.DeviceWentDown(device="printer", code="absent", detail="no such\nfile"),
     )
     local = f"{TIME.astimezone(JAKARTA):%Y-%m-%d %H:%M:%S}"
     assert say("events").out.splitlines() == [
-        f"{local}        1 ticket.called          D005         counter=4 call=1",
-        f"{local}        2 scan.read              D005         counter=4",
-        f"{local}        3 counter.paused         counter-4    reason=makan",
-        f"{local}        4 device.down            printer      code=absent detail=no such\\nfile",
+        f"{local}        1 ticket.called            D005         counter=4 call=1",
+        f"{local}        2 scan.read                D005         counter=4",
+        f"{local}        3 counter.paused           counter-4    reason=makan (officer, counter/4)",
+        f"{local}        4 device.down              printer      code=absent detail=no such\\nfile",
     ]
     assert len(say("events", "--since", "3").out.splitlines()) == 1
     assert say("events", "--since", "4") == Said(0, "", "")
@@ -152,7 +225,8 @@ def test_events_mark_a_time_that_is_not_trusted(say: Any, served: Daemon) -> Non
 
 def test_every_event_has_a_line(say: Any, served: Daemon) -> None:
     values: dict[str, Any] = {**TICKET, "counter": 1, "device": "printer", "token": TOKEN, "pressed_at": TIME, "identity": "card"}
-    numbers = {"n", "call", "calls", "score", "previous", "expired", "finished_by_system", "ahead"}
+    values |= {"answers": {"waktu": 4}, "until": TIME, "priority": True}
+    numbers = {"n", "call", "calls", "score", "previous", "expired", "finished_by_system", "ahead", "first", "last", "rows", "behind"}
     for kind in ev.EVENTS.values():
         served.add(kind.model_validate({name: 1 if name in numbers else values.get(name, "word") for name in required(kind)}))
     out = say("events").out

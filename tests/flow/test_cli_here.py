@@ -30,7 +30,7 @@ def test_where_the_daemon_is_looked_for(tmp_path: Path, monkeypatch: pytest.Monk
         assert cli.state_directory(None) == Path("var/sim")
     monkeypatch.setenv("KIOSD_STATE", "/srv/kiosd")
     assert cli.state_directory(None) == Path("/srv/kiosd")
-    assert cli.state_directory(Path("/mine")) == Path("/mine")
+    assert cli.state_directory("/mine") == Path("/mine")
 
 
 def a_journal(state: Path) -> None:

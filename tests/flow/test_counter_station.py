@@ -44,6 +44,11 @@ DOES: list[tuple[str, Before, list[str]]] = [
     ("advance", (OPEN,), ["ticket.called"]),
     ("advance", CALLED, ["ticket.started"]),
     ("advance", SERVING, ["ticket.finished", "ticket.called"]),
+    ("undo", CALLED, ["ticket.call_undone"]),
+    ("undo", SERVING, ["ticket.start_undone"]),
+    ("undo", (NEXT, START, FINISH, WAIT), ["ticket.finish_undone"]),
+    ("undo", (NEXT, START, NEXT), ["ticket.call_undone"]),
+    ("invite", SERVING, ["rating.invited"]),
     ("repeat", (NEXT, WAIT), ["ticket.recalled"]),
     ("repeat", (NEXT, WAIT, RECALL, WAIT), ["ticket.recalled"]),
     ("repeat", ALL_CALLS, ["ticket.no_show"]),
@@ -64,6 +69,12 @@ REFUSES: list[tuple[str, Before, str]] = [
     ("pause", SERVING, "still_serving"),
     ("close", CALLED, "still_called"),
     ("close", (), "already"),
+    ("undo", (), "nothing_finished"),
+    ("undo", (NEXT, WAIT, WAIT), "too_late"),
+    ("undo", (NEXT, START, WAIT, WAIT), "too_late"),
+    ("undo", (NEXT, START, FINISH, 61.0), "too_late"),
+    ("invite", CALLED, "nobody_served"),
+    ("invite", (NEXT, START, cmd.Invite(counter=1)), "invited_already"),
     ("repeat", (OPEN,), "nobody_called"),
     ("repeat", SERVING, "wrong_state"),
 ]
@@ -101,8 +112,9 @@ async def test_each_key_does_what_the_table_says(tmp_path: Path, key: str, befor
         desk(it)
         since = await prepare(it, before)
         it.press(PINS[key])
-        await it.event(events[-1], since=since)
+        done = await it.event(events[-1], since=since)
         assert await it.kinds(since) == events
+        assert (done.actor, done.place) == ("officer", "counter/1")
 
 
 @pytest.mark.parametrize(("key", "before", "code"), REFUSES)
@@ -114,6 +126,7 @@ async def test_a_key_that_is_refused_says_why(tmp_path: Path, key: str, before: 
         it.press(PINS[key])
         refused = await it.event("counter.refused", since=since)
         assert (refused.counter, refused.code) == (1, code)
+        assert (refused.actor, refused.place) == ("officer", "counter/1")
         assert refused.message.endswith(".") and "{" not in refused.message, "a sentence for the officer"
         assert it.queue.book.counter(1) == state, "and nothing changed"
 
@@ -194,7 +207,7 @@ async def test_a_scan_with_nobody_there_is_a_fact_and_nothing_else(tmp_path: Pat
         await scanner(it, driver, far)
         await far.scan(CARD)
         event = await it.event("scan.unattached")
-        assert event.model_dump() == {"counter": 1}
+        assert event.model_dump() == {"actor": "", "place": "", "counter": 1}
         assert token(SITE_KEY, CARD).encode() not in on_disk(tmp_path)
 
 
@@ -208,7 +221,7 @@ async def test_a_scan_that_cannot_be_a_card_is_rejected_and_the_next_one_works(t
         await scanner(it, "serial_scanner", far)
         await it.do(cmd.IssueTicket(service="A", slip=False), cmd.CallNext(counter=1))
         await far.scan(code)
-        assert (await it.event("scan.rejected")).model_dump() == {"counter": 1, "reason": reason}
+        assert (await it.event("scan.rejected")).model_dump() == {"actor": "", "place": "", "counter": 1, "reason": reason}
         assert it.queue.book.counter(1).state is CounterState.CALLING
         await far.scan(CARD)
         await it.event("ticket.started")

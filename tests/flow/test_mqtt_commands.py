@@ -107,6 +107,14 @@ async def test_counter_and_args_are_the_commands_fields(desk: Desk) -> None:
     assert absent.force == "salah panggil"
 
 
+async def test_a_command_says_who_asks_and_comes_from_here(desk: Desk) -> None:
+    await desk.ask("next", {"id": "c-1", "counter": 2})
+    await desk.ask("open", {"id": "c-2", "counter": 2, "actor": "manager", "client": "board-2"})
+    first, second = desk.queue.executed
+    assert (first.actor, first.by, first.place) == (None, "officer", "mqtt")
+    assert (second.by, second.place) == ("manager", "mqtt/board-2")
+
+
 async def test_a_refusal_by_the_queue_is_answered_with_its_words(desk: Desk) -> None:
     no = Reply(id="c-1", status="rejected", code="nobody_waits", message="Tidak ada antrean.", sequence=9)
     desk.queue.answer = lambda _command: no
@@ -170,6 +178,11 @@ async def test_commands_that_come_together_are_executed_in_their_order(desk: Des
         ("next", {"id": "c-1", "counter": 1, "args": {IDENTITY: "red"}}, "unknown_field"),
         ("next", {"id": "c-1", "counter": 1, "args": {"age_s": 3600}}, "bad_args"),
         ("next", {"id": "c-1", "args": {"counter": 1}}, "bad_args"),
+        ("next", {"id": "c-1", "counter": 1, "args": {"actor": "manager"}}, "bad_args"),
+        ("next", {"id": "c-1", "counter": 1, "args": {"place": "button/D"}}, "bad_args"),
+        ("next", {"id": "c-1", "counter": 1, "actor": "system"}, "bad_field"),
+        ("next", {"id": "c-1", "counter": 1, "place": "button/D"}, "unknown_field"),
+        ("next", {"id": "c-1", "counter": 1, "client": IDENTITY}, "bad_field"),
         ("next", {"id": "c-1", "counter": 1, "ttl": 0}, "bad_field"),
         ("next", {"id": "c-1", "counter": 1, "ttl": 3601}, "bad_field"),
         ("next", b'{"id": "c-1", "counter": 1, "ttl": NaN}', "bad_field"),

@@ -84,6 +84,41 @@ async def stays_dark(it: Kiosk) -> None:
         await it.passes(0.001, step=0.001)
 
 
+async def test_the_lamp_asks_while_the_visitor_is_still_served_once_invited(tmp_path: Path) -> None:
+    async with kiosk(tmp_path) as it:
+        await panel(it)
+        await stays_dark(it)
+        await it.do(cmd.Invite(counter=1))
+        await it.blinks(LAMP)
+        it.press(PINS["3"])
+        given = await it.event("rating.given")
+        assert (given.number, given.score, given.actor, given.place) == ("A001", 3, "public", "rating/1")
+        await stays_dark(it)
+        it.clock.advance(5)
+        await it.do(cmd.Finish(counter=1))
+        await stays_dark(it)
+
+
+async def test_the_lamp_asks_after_a_referral_and_not_after_a_transfer(tmp_path: Path) -> None:
+    async with kiosk(tmp_path) as it:
+        await panel(it)
+        await it.do(cmd.Refer(counter=1, destination="back_office", reason="lainnya"))
+        await it.blinks(LAMP)
+        await it.do(cmd.CallNext(counter=1), cmd.Start(counter=1))
+        await stays_dark(it)
+        await it.do(cmd.Transfer(counter=1, service="D"))
+        await stays_dark(it)
+
+
+async def test_the_lamp_goes_off_when_the_end_is_taken_back(tmp_path: Path) -> None:
+    async with kiosk(tmp_path) as it:
+        await panel(it)
+        await it.do(cmd.Finish(counter=1))
+        await it.blinks(LAMP)
+        await it.do(cmd.UndoFinish(counter=1))
+        await stays_dark(it)
+
+
 async def test_another_counters_visit_is_not_this_panels(tmp_path: Path) -> None:
     async with kiosk(tmp_path) as it:
         await panel(it)

@@ -124,6 +124,81 @@ async def test_paper_follows_the_event_whoever_asked(tmp_path: Path) -> None:
         }
 
 
+async def test_a_ticket_is_printed_again_when_somebody_asks(tmp_path: Path) -> None:
+    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
+        machine(it, far.port)
+        await it.up("printer")
+        await it.do(cmd.OpenCounter(counter=1), cmd.IssueTicket(service="A"))
+        await it.event("ticket.printed")
+        it.clock.advance(3600)
+        since = (await it.do(cmd.ReprintTicket(ticket="A001"))).sequence
+        assert (await it.event("ticket.printed", since=since)).reprint
+        first, second = far.slips
+        assert "CETAK ULANG" in lines(second) and "SALINAN" not in second.text
+        assert [line for line in lines(second) if line != "CETAK ULANG"] == lines(first), "the time and all else as it was then"
+        assert "Rabu, 1 Juli 2026  08.05 WIB" in lines(second) and "Perkiraan tunggu: 0-5 menit" in lines(second)
+
+
+async def test_a_ticket_that_got_no_paper_is_printed_when_somebody_asks(tmp_path: Path) -> None:
+    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
+        machine(it, far.port)
+        await it.up("printer")
+        await it.do(cmd.IssueTicket(service="A", slip=False), cmd.ReprintTicket(ticket="A001"))
+        await it.event("ticket.printed", reprint=True)
+        assert numbers(far) == ["A001"]
+
+
+async def test_a_reprint_that_no_printer_can_print_fails_at_once(tmp_path: Path) -> None:
+    async with kiosk(tmp_path) as it:
+        machine(it, str(tmp_path / "nothing"))
+        await it.event("device.down", device="printer")
+        await it.do(cmd.IssueTicket(service="A", slip=False))
+        await it.passes(10)
+        await it.do(cmd.ReprintTicket(ticket="A001"))
+        await it.event("ticket.print_failed", tick=0.1)
+
+
+async def test_a_ticket_written_by_hand_has_its_paper_already(tmp_path: Path) -> None:
+    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
+        machine(it, far.port)
+        await it.up("printer")
+        await it.do(cmd.ReserveNumbers(service="A", count=2), cmd.EnterTicket(ticket="A001"), cmd.IssueTicket(service="A"))
+        await it.event("ticket.printed")
+        assert numbers(far) == ["A003"]
+
+
+async def test_in_a_training_the_machine_gives_tickets_that_say_so(tmp_path: Path) -> None:
+    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
+        await it.do(cmd.CloseDay(), cmd.Training(on=True))
+        machine(it, far.port)
+        await it.up("buttons", "printer")
+        await it.lit(LAMP, True)
+        it.press(A)
+        slip = await far.next_slip()
+        assert lines(slip)[0] == "LATIHAN" and lines(slip).count("LATIHAN") == 2
+        assert (await it.event("ticket.printed")).training
+
+
+@pytest.mark.parametrize(("columns", "absent"), [
+    (32, ["Dipanggil 3 kali tidak hadir:", "lapor ke petugas."]),
+    (48, ["Dipanggil 3 kali tidak hadir: lapor ke petugas."]),
+])  # fmt: skip
+async def test_the_paper_as_it_lies_in_the_hand(tmp_path: Path, columns: int, absent: list[str]) -> None:
+    async with sim_printer_pty(tmp_path / "lp", columns=columns) as far, kiosk(tmp_path) as it:
+        machine(it, far.port, buttons=False, columns=columns)
+        await it.up("printer")
+        await it.do(cmd.OpenCounter(counter=1), *(cmd.IssueTicket(service="D", slip=False) for _ in range(3)), cmd.IssueTicket(service="D"))
+        await it.event("ticket.printed")
+        (slip,) = far.slips
+        assert max(map(len, slip.text.splitlines())) <= columns
+        assert [line for line in lines(slip) if line] == [
+            "KIOS SIAPkerja", "BBPVP CONTOH", "Jl. Contoh No. 1, Bekasi", "-" * columns,
+            "NOMOR ANTREAN", "D004", "Layanan Pasar Kerja", "-" * columns,
+            "Rabu, 1 Juli 2026  08.05 WIB", "Menunggu di depan Anda: 3", "Perkiraan tunggu: 30-35 menit", "-" * columns,
+            *absent, "Siapkan SIAPkerja-ID Anda.", "[QR CTH01-20260701-D004]", "Terima kasih",
+        ]  # fmt: skip
+
+
 async def test_a_jammed_button_is_known_and_the_others_go_on(tmp_path: Path) -> None:
     async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
         machine(it, far.port)

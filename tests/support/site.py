@@ -2,18 +2,29 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
+
+import pytest
 
 from kiosd.clock import ManualClock, steady
 from kiosd.errors import Refused
-from kiosd.queue import rules
+from kiosd.queue import rules, texts
 from kiosd.queue.asked import Decision
 from kiosd.queue.book import Book, fold
-from kiosd.queue.commands import Command
+from kiosd.queue.commands import CallNext, Command, IssueTicket, MarkAbsent, Start, Tick
 from kiosd.queue.day import due
 from kiosd.queue.events import Event, Record
-from kiosd.queue.settings import CounterQueueSettings, HoursSettings, QueueSettings, RuleSettings, ServiceSettings, SiteSettings
+from kiosd.queue.model import Ticket, TicketState
+from kiosd.queue.settings import (
+    CounterQueueSettings,
+    HoursSettings,
+    Language,
+    QueueSettings,
+    RuleSettings,
+    ServiceSettings,
+    SiteSettings,
+)
 
 JAKARTA = ZoneInfo("Asia/Jakarta")
 SHORT = {
@@ -48,6 +59,17 @@ def settings(counters: int = 3, services: str = "ABCDEFG", order: str = "oldest"
     )
 
 
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+
+
+def sentence(no: Refused, language: Language) -> str:
+    """What a person is told; it is a whole sentence in ASCII, whatever the language."""
+    said = str(no.facts.get("message") or texts.say(no.code, language, no.facts))
+    assert said.isascii() and said.endswith(".") and (said[0].isupper() or said[0].isdigit()), said
+    assert not {"{", "}"} & set(said), said
+    return said
+
+
 @dataclass
 class PureDay:
     """Rules and fold without a journal: what ``LocalQueue`` does, as a plain loop for unit tests of rules."""
@@ -65,16 +87,54 @@ class PureDay:
         self._take(decision.events, command)
         return decision
 
-    def refused(self, command: Command) -> str:
-        """The code with which ``command`` is refused; it changed nothing."""
+    def refusal(self, command: Command) -> Refused:
+        """Why ``command`` is refused; it changed nothing but what was due anyway."""
+        self.do(Tick())
         before = self.book
-        try:
+        with pytest.raises(Refused) as caught:
             self.do(command)
-        except Refused as no:
-            assert self.book.tickets == before.tickets
-            assert self.book.counters == before.counters
-            return no.code
-        raise AssertionError(f"{command!r} was not refused")
+        assert self.book == before
+        assert all(sentence(caught.value, language) for language in LANGUAGES)
+        return caught.value
+
+    def refused(self, command: Command) -> str:
+        """The code with which ``command`` is refused."""
+        return self.refusal(command).code
+
+    def events(self) -> list[str]:
+        """The types of all events so far."""
+        return [record.event.type for record in self.log]
+
+    def ticket(self, number: str) -> Ticket:
+        """Today's ticket of that number."""
+        ticket = self.book.by_number(number)
+        assert ticket is not None, number
+        return ticket
+
+    def state(self, number: str) -> TicketState:
+        """Where the ticket of that number stands."""
+        return self.ticket(number).state
+
+    def issue(self, service: str = "A", **more: object) -> str:
+        """Give a ticket; its number."""
+        return str(self.do(IssueTicket.model_validate({"service": service, **more})).result["number"])
+
+    def call(self, counter: int = 1) -> str | None:
+        """Call the next ticket; its number, None when nobody waits."""
+        result = self.do(CallNext(counter=counter)).result
+        return str(result["number"]) if result.get("ticket") else None
+
+    def serve(self, counter: int = 1) -> str | None:
+        """Call the next ticket and start; its number."""
+        number = self.call(counter)
+        self.do(Start(counter=counter))
+        return number
+
+    def pass_on(self, counter: int = 1) -> str | None:
+        """Call the next ticket and mark it absent, so that the counter is free again; its number."""
+        number = self.call(counter)
+        self.do(MarkAbsent(counter=counter, force="pulang"))
+        return number
 
     def _take(self, events: tuple[Event, ...], command: Command) -> None:
         now = steady(self.clock.now(), self.book.last, None)

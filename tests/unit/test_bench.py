@@ -10,7 +10,9 @@ from bench.figures import Bound, Figure, Pair, Spread, as_json, compared, in_pag
 from bench.issuers import missing, repeated, skipped
 from kiosd.journal.journal import FILE, Audit
 
-TINY = suite.Counts(durable=3, presses=2, commands=2, tickets=40, idle_s=0.05, starts=1, old_events=200, old_days=2, old_presses=3)
+TINY = suite.Counts(
+    durable=3, presses=2, commands=2, tickets=40, idle_s=0.05, starts=1, old_events=200, old_days=2, old_presses=3, reports=1
+)
 
 
 def figure(measured: float, limit: float | None, bound: Bound | None) -> Figure:
@@ -70,7 +72,7 @@ def test_memory_is_refused_as_a_disk(tmp_path: Path, monkeypatch: pytest.MonkeyP
         suite.measure(tmp_path, TINY, ["queue"])
 
 
-@pytest.mark.parametrize(("group", "rows"), [("queue", 1), ("uplink", 1), ("whole", 9), ("starts", 1), ("years", 2)])
+@pytest.mark.parametrize(("group", "rows"), [("queue", 1), ("uplink", 1), ("whole", 9), ("starts", 1), ("years", 2), ("reports", 7)])
 def test_every_group_measures(group: str, rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suite, "file_system", lambda _path: "ext4")  # only that it runs: a tmpfs will do for tests
     found = suite.measure(tmp_path, TINY, [group])

@@ -4,11 +4,17 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterable
+from importlib import import_module
+from typing import get_args
 
 import pytest
 
 from kiosd.cli import EXITS, VERBS, Verb, main, parser
-from kiosd.queue.commands import COMMANDS
+from kiosd.queue.commands import CALL_REASONS, COMMANDS, DESTINATIONS, Category
+from kiosd.queue.model import Place, Role
+from kiosd.queue.survey import ELEMENTS
+from kiosd.verbs import ROLES
 
 
 def helped(capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -37,12 +43,54 @@ def test_every_command_explains_itself_and_its_example_is_right(verb: Verb, caps
     assert parser().parse_args(words).verb == verb.name
 
 
+TYPED = {"undo": {"undo_call", "undo_start", "undo_finish"}, "open": {"open", "resume"}, "close": {"close", "suspend"}}
+"""Verbs that stand for more than the command of their own name."""
+
+
 def test_every_public_command_can_be_typed() -> None:
-    assert COMMANDS.keys() - {verb.name for verb in VERBS} == {"close_day"}  # the daemon's own, at the end of the day
+    named = [TYPED.get(verb.name, {verb.name.replace("-", "_")}) for verb in VERBS]
+    assert set().union(*named) >= COMMANDS.keys()
+
+
+@pytest.mark.parametrize(("verb", "words"), [
+    ("issue", get_args(Category)), ("category", get_args(Category)), ("enter", get_args(Category)), ("call", CALL_REASONS),
+    ("refer", DESTINATIONS), ("survey", ELEMENTS), ("transfer", get_args(Place)),
+])  # fmt: skip
+def test_help_lists_the_words_that_may_be_said(verb: str, words: Iterable[str], capsys: pytest.CaptureFixture[str]) -> None:
+    text = helped(capsys, verb)
+    assert [word for word in words if word not in text] == []
+
+
+def test_every_command_says_its_role(capsys: pytest.CaptureFixture[str]) -> None:
+    assert set(ROLES) == set(get_args(Role)) - {"system"}
+    for verb in VERBS:
+        if verb.name.replace("-", "_") in COMMANDS or verb.name == "undo":
+            assert "--as {public,officer,receptionist,manager}" in helped(capsys, verb.name)
+
+
+def test_every_line_of_the_table_leads_to_a_function() -> None:
+    for verb in VERBS:
+        module, _, function = verb.console.rpartition(":")
+        assert callable(getattr(import_module(module or "kiosd.console"), function)), verb.name
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["dance"], ["next"], ["next", "1", "2"], ["status", "--jso"], ["journal"], ["journal", "burn"], ["run"]]
+    "words",
+    [
+        [],
+        ["dance"],
+        ["next"],
+        ["next", "1", "2"],
+        ["status", "--jso"],
+        ["journal"],
+        ["journal", "burn"],
+        ["run"],
+        ["training", "maybe"],
+        ["call", "1", "D005"],
+        ["survey", "1"],
+        ["repair", "printer", "--until", "14:00"],
+        ["next", "1", "--as", "system"],
+    ],
 )
 def test_wrong_words(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2

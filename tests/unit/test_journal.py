@@ -208,5 +208,5 @@ def test_the_audit_reads_only(tmp_path: Path) -> None:
     audit = Audit(tmp_path / FILE)
     assert audit.whole() == 10
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
-        audit._db.execute("DELETE FROM cursor")
+        audit._past._db.execute("DELETE FROM cursor")
     audit.close()

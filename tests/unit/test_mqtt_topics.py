@@ -63,8 +63,11 @@ def test_an_event_is_a_cloudevent(clock: ManualClock) -> None:
         "boot": clock.now().boot,
         "clock": "synced",
         "replay": False,
-        "data": {"ticket": "CTH01-20260701-A005", "number": "A005", "service": "A", "counter": 2, "call": 1},
-    }
+        "data": {
+            "actor": "", "place": "", "ticket": "CTH01-20260701-A005", "number": "A005", "service": "A", "training": False,
+            "counter": 2, "call": 1, "out_of_order": None,
+        },
+    }  # fmt: skip
     assert all(re.fullmatch(r"[a-z0-9]{1,20}", name) for name in envelope)
     assert (message.topic, message.qos, message.retain, message.expiry_s) == ("kiosd/1/cth01/hub/ev/ticket", 1, False, None)
     assert message.content_type == "application/cloudevents+json"
@@ -126,6 +129,20 @@ async def test_states_come_once_and_again_only_when_they_change(clock: ManualClo
     assert body["as_of_sequence"] == 1
     states.forget()
     assert len(states.changed(await queue.snapshot())) == 3
+
+
+async def test_states_tell_what_visitors_should_expect_and_hear(clock: ManualClock) -> None:
+    snapshot = await FakeQueue(clock).snapshot()
+    service = snapshot.services[0].model_copy(update={"wait_low_min": 25, "wait_high_min": 30})
+    counter = snapshot.counters[0].model_copy(update={"spoken": "Nomor antrean, A, nol nol satu.", "undo": "undo_call"})
+    device = snapshot.devices[0].model_copy(update={"repair_until": NOON, "repair_reason": "ganti kepala cetak"})
+    now = snapshot.model_copy(update={"training": True, "services": (service,), "counters": (counter,), "devices": (device,)})
+    queue, desk, printer = (json.loads(message.payload) for message in States(NODE, clock).changed(now))
+    assert queue["training"] is True
+    assert (queue["services"][0]["wait_low_min"], queue["services"][0]["wait_high_min"]) == (25, 30)
+    assert desk["spoken"] == "Nomor antrean, A, nol nol satu."
+    assert "undo" not in desk, "its end is no event: the state would be out of date"
+    assert (printer["repair_until"], printer["repair_reason"]) == ("2026-07-01T05:00:00.123000Z", "ganti kepala cetak")
 
 
 async def test_a_revision_rises_also_over_a_restart_of_the_daemon(clock: ManualClock) -> None:

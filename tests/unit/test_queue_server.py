@@ -13,13 +13,13 @@ from kiosd.errors import JournalError, Refused, Unavailable
 from kiosd.links.base import Link, Message
 from kiosd.links.memory import memory_pair
 from kiosd.queue import server as server_module
-from kiosd.queue.commands import ALL, COMMANDS, COMMANDS, CallNext, IssueTicket
+from kiosd.queue.commands import ALL, COMMANDS, CallNext, IssueTicket
 from kiosd.queue.events import CounterOpened
-from kiosd.queue.interface import Reply
+from kiosd.queue.interface import Forecast, PlaceView, Reply
 from kiosd.queue.remote import RemoteQueue
 from kiosd.queue.server import Verify, serve_queue
 from kiosd.queue.wire import ERRORS
-from support.listqueue import ListQueue
+from support.listqueue import TIME, ListQueue
 
 
 @dataclass
@@ -37,9 +37,9 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    verify: Verify | None = None, alive_s: float = 15.0, timeout: float = 5.0, deaf_after: float = 45.0
+    verify: Verify | None = None, alive_s: float = 15.0, timeout: float = 5.0, deaf_after: float = 45.0, near: ListQueue | None = None
 ) -> AsyncIterator[Served]:
-    near, started = ListQueue(), asyncio.Event()
+    near, started = near or ListQueue(), asyncio.Event()
     async with asyncio.timeout(10), memory_pair() as (here, there), asyncio.TaskGroup() as group:
         task = group.create_task(serve_queue(near, here, verify, started, alive_s))
         await started.wait()
@@ -93,12 +93,55 @@ async def test_content_of_a_malformed_command_is_not_repeated(caplog: pytest.Log
 
 
 async def test_every_public_command_arrives_as_it_was_sent() -> None:
-    fields = {"service": "A", "counter": 1, "ticket": "A001", "score": 4}
+    fields = {
+        "service": "A", "counter": 1, "ticket": "A001", "score": 4, "count": 5, "category": "masyarakat", "destination": "back_office",
+        "answers": {"waktu": 4}, "until": "14:00", "on": True, "device": "printer", "text": "listrik padam", "actor": "manager",
+        "place": "cli",
+    }  # fmt: skip
     async with serving() as served:
         for kind in COMMANDS.values():
-            command = kind.model_validate({key: value for key, value in fields.items() if key in kind.model_fields})
+            reason = {"reason": "lainnya"} if kind.model_fields.get("reason") else {}
+            command = kind.model_validate({key: value for key, value in (fields | reason).items() if key in kind.model_fields})
             await served.far.execute(command)
             assert served.near.asked[-1] == command
+
+
+async def test_nobody_outside_is_the_system(caplog: pytest.LogCaptureFixture) -> None:
+    async with serving() as served:
+        answer = await served.ask("cmd/next", b'{"counter": 1, "actor": "system"}')
+        assert (answer["status"], answer["code"], answer["message"]) == ("rejected", "malformed", "actor: system is the daemon itself")
+        assert served.near.asked == []
+        assert (await served.far.snapshot()).sequence == 0, "and it serves on"
+
+
+class Foreseeing(ListQueue):
+    """A ``ListQueue`` that tells who is next."""
+
+    async def forecasts(self, counter: int | None = None, service: str = "") -> tuple[Forecast, ...]:
+        if counter == 9:
+            raise Refused("unknown_counter", {"counter": 9, "message": "Tidak ada loket 9."})
+        place = PlaceView(position=1, number="A001", service="A", priority=False, issued_at=TIME, codes=("regular",), why="urutan biasa")
+        return (Forecast(counter=counter, service=service, waiting=1, places=(place,)),)
+
+
+async def test_who_is_next_is_told_as_the_queue_tells_it() -> None:
+    async with serving(near=Foreseeing()) as served:
+        for counter, service in ((None, ""), (2, ""), (None, "A")):
+            assert await served.far.forecasts(counter, service) == await Foreseeing().forecasts(counter, service)
+        with pytest.raises(Refused) as refused:
+            await served.far.forecasts(9)
+        assert (refused.value.code, refused.value.facts["message"]) == ("unknown_counter", "Tidak ada loket 9.")
+
+
+@pytest.mark.parametrize("payload", [b'{"counter": 0}', b'{"service": "AB"}', b'{"counter": 1, "service": "A"}', b'{"x": 1}', b"[]"])
+async def test_a_question_for_who_is_next_that_makes_no_sense(payload: bytes) -> None:
+    async with serving(near=Foreseeing()) as served:
+        assert (await served.ask("ask/queue", payload))["code"] == "malformed"
+
+
+async def test_a_queue_that_cannot_tell_who_is_next_says_so() -> None:
+    async with serving() as served:
+        assert (await served.ask("ask/queue", b"{}"))["code"] == "unknown_ask"
 
 
 async def test_a_command_that_wants_no_reply_is_done() -> None:
