@@ -85,18 +85,21 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         """Open or create the journal at ``path``; ``JournalError`` when it is damaged, newer than this program, or not writable."""
+        crashed = path.with_name(f"{path.name}-wal").exists()
         with _fatal(f"cannot open {path}"):
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             try:
-                self._begin()
+                self._begin(crashed)
             except BaseException:
                 self._db.close()
                 raise
 
-    def _begin(self) -> None:
+    def _begin(self, crashed: bool) -> None:
         for setting in _SETTINGS:
             self._db.execute(setting)
         self._migrate()
+        if crashed:
+            self.truncate()  # what was erased just before is still in the WAL
         self.stream: str = self._db.execute("SELECT id FROM stream").fetchone()[0]
         self.cursors: dict[str, int] = dict(self._db.execute("SELECT name, seq FROM cursor"))
         last = self._db.execute("SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1").fetchone()

@@ -6,7 +6,7 @@ from typing import Any
 
 from kiosd.clock import Moment
 from kiosd.errors import Refused
-from kiosd.queue import hours
+from kiosd.queue import hours, texts
 from kiosd.queue.book import Book
 from kiosd.queue.events import Event
 from kiosd.queue.model import Counter, Ticket, allowed
@@ -41,6 +41,20 @@ class Asked:
     def standing(self) -> hours.Standing:
         """Whether tickets are given to visitors now."""
         return hours.standing(self.settings, self.local, self.book.closure)
+
+    @property
+    def tomorrow(self) -> datetime | None:
+        """When tickets are given again after today, local time."""
+        return hours.standing(self.settings, self.local.replace(hour=23, minute=59, second=59), self.book.closure).opens_at
+
+    def over_for_today(self, code: str, facts: dict[str, object]) -> str:
+        """Why there are no more tickets today, and when the next service day begins."""
+        language, message = self.settings.site.language, texts.say(code, self.settings.site.language, facts)
+        opens = self.tomorrow
+        if opens is None:
+            return message
+        time = texts.official_time(opens, self.settings.site.timezone)
+        return f"{message} {texts.say('opens', language, {'date': texts.official_date(opens.date(), language), 'time': time})}"
 
     def counter(self, number: int) -> Counter:
         """The counter as it is; ``Refused`` when the site has none of that number."""

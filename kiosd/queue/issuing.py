@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from kiosd.errors import Refused
 from kiosd.queue import commands as cmd
 from kiosd.queue import events as ev
-from kiosd.queue import hours, texts
+from kiosd.queue import hours
 from kiosd.queue.asked import Asked, Decision, about, step, told, within
 from kiosd.queue.estimate import Estimate, estimate
 from kiosd.queue.model import PrintState, Ticket, TicketState, ticket_number, ticket_uid
@@ -64,13 +64,8 @@ def _is_given(service: ServiceSettings, command: cmd.IssueTicket, asked: Asked) 
 
 def _until_tomorrow(code: str, facts: dict[str, object], asked: Asked) -> Refused:
     """No more tickets today: why, and when the next service day begins."""
-    language = asked.settings.site.language
-    night = hours.standing(asked.settings, asked.local.replace(hour=23, minute=59, second=59), asked.book.closure)
-    message, opens = texts.say(code, language, facts), night.opens_at
-    if opens is not None:
-        time = texts.official_time(opens, asked.settings.site.timezone)
-        message += " " + texts.say("opens", language, {"date": texts.official_date(opens.date(), language), "time": time})
-    return Refused(code, {**facts, "message": message, "opens_at": opens.isoformat() if opens else None})
+    opens = asked.tomorrow
+    return Refused(code, {**facts, "message": asked.over_for_today(code, facts), "opens_at": opens.isoformat() if opens else None})
 
 
 def _hold_off(command: cmd.IssueTicket, asked: Asked) -> None:

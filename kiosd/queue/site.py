@@ -75,9 +75,9 @@ def training(command: cmd.Training, asked: Asked) -> Decision:
 
 
 def promise_repair(command: cmd.PromiseRepair, asked: Asked) -> Decision:
+    until = asked.later(command.until)
     if command.device not in asked.book.devices:
         raise Refused("unknown_device", {"device": command.device, "known": ", ".join(sorted(asked.book.devices)) or "-"})
-    until = asked.later(command.until)
     event = ev.RepairPromised(device=command.device, until=until, reason=command.reason)
     return Decision((event,), {"device": command.device, "until": until.isoformat()})
 

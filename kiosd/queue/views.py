@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from kiosd.clock import Moment
-from kiosd.queue import hours, texts
+from kiosd.queue import hours
 from kiosd.queue.asked import Asked
 from kiosd.queue.book import Book
 from kiosd.queue.interface import CounterView, DeviceView, ServiceView, Snapshot, TicketView
@@ -21,9 +21,9 @@ def snapshot(book: Book, now: Moment, settings: QueueSettings, stream: str) -> S
     asked = Asked(book, now, settings)
     standing = asked.standing
     open_ = standing.open and not book.closed and not book.training
-    message = hours.explain(settings, standing, asked.local)
+    message, opens = hours.explain(settings, standing, asked.local), standing.opens_at
     if standing.open and book.closed:
-        message = texts.say("day_closed", settings.site.language, {"date": book.date})
+        message, opens = asked.over_for_today("day_closed", {"date": book.date}), asked.tomorrow
     return Snapshot(
         sequence=book.seq,
         stream=stream,
@@ -33,7 +33,7 @@ def snapshot(book: Book, now: Moment, settings: QueueSettings, stream: str) -> S
         clock="synced" if now.synced else "unsynced",
         open=open_,
         message=message,
-        opens_at=standing.opens_at.isoformat() if standing.opens_at else None,
+        opens_at=opens.isoformat() if opens else None,
         why=_why_not(standing.code, book.closed),
         training=book.training,
         calendar_missing=hours.missing_years(settings, asked.local),

@@ -111,10 +111,11 @@ def _counters(tally: Tally) -> Mapping[int, Mapping[int, int]]:
 
 def _service(count: ServiceCount) -> ServiceSheet:
     counted: dict[str, Any] = {name: n for name, n in count.n.items() if name != "numbers"}
+    forms = sorted(count.forms, key=lambda form: sorted(form.items()))
     counted |= {name: {key: n for key, n in sorted(by.items()) if n} for name, by in count.by.items()}
     return ServiceSheet(
         **counted, issued=count.n["numbers"] - count.n["void"], waits=_seconds(count.waits),
-        served=_seconds(took for took in count.served if took >= SHORTEST_MS), forms=tuple(sorted(count.forms, key=lambda form: sorted(form.items()))),
+        served=_seconds(took for took in count.served if took >= SHORTEST_MS), forms=tuple(forms),
         distinct=len(count.tokens), tokens=frozenset(count.tokens),
     )  # fmt: skip
 

@@ -15,6 +15,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -88,12 +89,20 @@ def document(settings: Settings, journal: Path, ask: AskReport, progress: Progre
 def behave(parent: int) -> None:
     """Be the least of this board's processes, bounded, and gone with ``parent``."""
     os.nice(NICE)
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump of this memory would hold what the journal holds
-    Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO, encoding="ascii")
+    _limit(resource.RLIMIT_AS, MOST_MEMORY)
+    _limit(resource.RLIMIT_CORE, 0)  # a dump of this memory would hold what the journal holds
+    with suppress(OSError):  # where /proc is read-only it is as likely to go as the others
+        Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO, encoding="ascii")
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before we could ask to be told
         raise SystemExit(1)
+
+
+def _limit(what: int, most: int) -> None:
+    """Lower a limit of this process; one that is lower already stays."""
+    _, hard = resource.getrlimit(what)
+    least = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(what, (least, least))
 
 
 def peak_kib() -> int:

@@ -94,7 +94,10 @@ async def _pass_on(out: asyncio.StreamReader | None, tell: Tell) -> bool:
         if isinstance(said, ReportStreamed) and said.what == "end" and not await _parts(out, said.size, tell):
             return False
         await tell(said)
-        if isinstance(said, Reply) or said.what == "end":
+        if isinstance(said, Reply):
+            return True
+        if said.what == "end":
+            log.info("a report of %d bytes was made in at most %d MB", said.size, said.peak_kib // 1024)
             return True
     return False
 

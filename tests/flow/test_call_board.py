@@ -234,7 +234,7 @@ async def test_a_closure_by_command_is_told_at_once_and_why_a_press_gives_nothin
         await it.do(cmd.Resume())
         await reads(board, *IDLE)
         await it.do(cmd.Suspend(reason="banjir"))
-        await reads(board, "Layanan tutup", "")
+        await reads(board, "Tutup sampai ada", "pemberitahuan")
         await it.do(cmd.IssueTicket(service="A"))
         await reads(board, "Tutup sampai ada", "pemberitahuan")
 
@@ -247,7 +247,7 @@ async def test_a_training_is_told_and_its_calls_are_shown(tmp_path: Path) -> Non
         await call(it)
         await reads(board, "NOMOR A001", "LOKET 1")
         await it.do(cmd.Training(on=False))
-        await reads(board, "Layanan tutup", "")
+        await reads(board, "Tutup. Buka Kamis", "08.00")
 
 
 STEP_BACK = [
@@ -338,7 +338,7 @@ async def test_the_board_opens_and_closes_by_itself(tmp_path: Path) -> None:
         await it.passes(3600, step=30)
         await reads(board, *IDLE)
         await it.do(cmd.CloseDay())
-        await reads(board, "Layanan tutup", "")
+        await reads(board, "Tutup. Buka Kamis", "08.00")
 
 
 async def test_no_call_is_lost_on_the_way_however_fast_they_come(tmp_path: Path) -> None:

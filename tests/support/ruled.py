@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kiosd.clock import ManualClock
 from kiosd.links.unix import serve_unix
+from kiosd.queue.commands import ReportDevice
 from kiosd.queue.local import open_local
 from kiosd.queue.server import serve_queue
 from kiosd.queue.settings import QueueSettings
@@ -16,7 +17,7 @@ from support.site import WEDNESDAY, settings
 
 @contextmanager
 def ruled(state: Path, clock: ManualClock | None = None, site: QueueSettings | None = None) -> Iterator[ManualClock]:
-    """A queue served in ``state`` for the length of a ``with`` block; yields its clock."""
+    """A queue served in ``state`` for the length of a ``with`` block, with a printer; yields its clock."""
     time, ready, loops = clock or ManualClock(WEDNESDAY), threading.Event(), []
     gone = asyncio.Event()
 
@@ -27,6 +28,7 @@ def ruled(state: Path, clock: ManualClock | None = None, site: QueueSettings | N
         async with near as queue, serve_unix(state / "control.sock") as link, asyncio.TaskGroup() as group:
             work = [group.create_task(queue.run()), group.create_task(serve_queue(queue, link, started=started))]
             await started.wait()
+            await queue.execute(ReportDevice(device="printer", state="ok"))
             ready.set()
             await gone.wait()
             for task in work:

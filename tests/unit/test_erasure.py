@@ -5,7 +5,7 @@ import json
 import sqlite3
 import sys
 from contextlib import closing
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from kiosd.queue.events import ScanRead
 from kiosd.queue.remote import RemoteQueue
 from kiosd.queue.server import serve_queue
 from kiosd.reports import erasure
+from support.kiosk import Kiosk
 from support.listqueue import ListQueue
 from support.olddays import MORNING, TODAY, add_day, aged, bytes_of, days_before, harm, keeping, raw_days, token_of, whole
 from support.site import wib
@@ -214,6 +215,20 @@ async def test_a_reader_that_holds_the_log_does_not_hold_the_queue(tmp_path: Pat
         assert on_disk(path, 3) == {TODAY}
 
 
+async def test_a_start_after_a_crash_leaves_nothing_in_the_log(tmp_path: Path) -> None:
+    path, after = aged(tmp_path, 3), tmp_path / "after"
+    after.mkdir()
+    async with keeping(tmp_path) as (queue, _):
+        with closing(Past(path)) as past:
+            for page in erasure.pages(past, TODAY.isoformat()):
+                await queue.execute(cmd.EraseTokens(**page.told), page.change)
+        for suffix in ("", "-wal"):
+            (after / f"{FILE}{suffix}").write_bytes(path.with_name(f"{FILE}{suffix}").read_bytes())
+    assert on_disk(after / FILE, 3) == {day(2), day(1), TODAY}
+    async with keeping(after):
+        assert on_disk(after / FILE, 3) == {TODAY}
+
+
 async def test_a_day_that_has_not_come_is_refused(tmp_path: Path) -> None:
     aged(tmp_path, 2)
     async with keeping(tmp_path) as (_, retention):
@@ -331,6 +346,22 @@ async def test_over_a_link_by_the_daemon(tmp_path: Path) -> None:
     assert said[0][0] == 0 and json.loads(said[0][1])["scans"] == 2 * PER_DAY
     assert said[1] == (0, "No scan before 2026-07-01 has a token: there was nothing to erase.\n")
     assert said[2] == (1, "kiosd: 2026-07-02 has not come: the newest day that can be named is today, 2026-07-01\n")
+    whole(path)
+
+
+async def test_the_daemon_itself(tmp_path: Path) -> None:
+    with Kiosk(tmp_path) as kiosk:
+        path = aged(kiosk.state, 5, today=datetime.now(UTC).date() - timedelta(days=2))
+        await kiosk.start()
+        async with kiosk.queue() as queue:
+            before = (await queue.snapshot()).date
+            assert (await queue.erase(before, count_only=True))["scans"] == 5 * PER_DAY
+            assert (await queue.erase(before, count_only=False))["emptied"]
+            assert (await queue.verify())["ok"]
+            content = bytes_of(path)
+            days = days_before(datetime.now(UTC).date(), 9)
+            assert not [one for one in days for n in range(1, PER_DAY + 1) if token_of(one, n).encode() in content]
+        assert kiosk.stop() == 0
     whole(path)
 
 

@@ -18,10 +18,8 @@ import pytest
 from pydantic import ValidationError
 
 from kiosd.config import load
-from kiosd.errors import Unavailable
 from kiosd.logs import clean
 from kiosd.queue.interface import Reply
-from kiosd.queue.reporting import relay
 from kiosd.queue.wire import ReportStreamed
 from kiosd.reports.job import FIRST_TO_GO, MOST_MEMORY, NICE, device_roles
 from kiosd.reports.service import PART, PROGRAM, ReportService
@@ -178,44 +176,6 @@ async def test_one_at_a_time(tmp_path: Path) -> None:
     finally:
         os.chdir(before)
     assert [asker.document for asker in askers] == [b"done"] * 3
-
-
-async def test_signs_of_life_carry_the_progress_and_end_with_the_document() -> None:
-    sent: list[Any] = []
-    enough = asyncio.Event()
-
-    async def send(answer: Any) -> None:
-        sent.append(answer)
-        if len(sent) == 3:
-            enough.set()
-
-    async def make(_: Any, tell: Any) -> None:
-        for done in range(1000):
-            await tell(ReportStreamed(what="progress", done=done, total=1000))
-        await enough.wait()
-        await tell(ReportStreamed(what="end"))
-        await asyncio.sleep(0.05)
-
-    await relay(make, {}, send, sign_s=0.005)
-    assert {(one.what, one.done) for one in sent[:-1]} == {("progress", 999)}
-    assert sent[-1].what == "end"
-
-
-async def test_an_asker_who_left_ends_the_work() -> None:
-    cancelled = asyncio.Event()
-
-    async def send(_: Any) -> None:
-        raise Unavailable("gone")
-
-    async def make(*_: Any) -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            cancelled.set()
-
-    with pytest.raises(ExceptionGroup) as caught:
-        await relay(make, {}, send, sign_s=0.005)
-    assert isinstance(caught.value.exceptions[0], Unavailable) and cancelled.is_set()
 
 
 BEHAVE = """

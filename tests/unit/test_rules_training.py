@@ -243,6 +243,7 @@ def test_a_closure_without_an_end_outlives_many_days() -> None:
 
 def test_a_training_under_way_at_midnight_ends_with_the_day_and_what_it_carries_is_carried() -> None:
     day = trainee("2026-07-01 17:00")
+    day.do(cmd.ReportDevice(device="printer", state="down"))
     day.do(sample("repair", until="2026-07-02T14:00")), day.issue()
     day.clock.step_to(wib("2026-07-02 00:00:01"))
     day.do(cmd.Tick())
