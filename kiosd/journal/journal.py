@@ -191,7 +191,7 @@ class Journal:
         return rows
 
     def read(self, since: int, limit: int) -> list[Record]:
-        """At most ``limit`` records after ``since``, in order."""
+        """At most ``limit`` records after ``since``, in order; from the first one on that is left when ``since`` lies in a sealed day."""
         with _fatal("cannot read"):
             rows = self._db.execute(f"SELECT {COLUMNS} FROM journal WHERE seq > ? ORDER BY seq LIMIT ?", (since, limit))  # noqa: S608
             return [_record(row) for row in rows]

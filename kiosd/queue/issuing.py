@@ -166,6 +166,8 @@ def cancel(command: cmd.CancelTicket, asked: Asked) -> Decision:
 def void(command: cmd.VoidTicket, asked: Asked) -> Decision:
     ticket = asked.ticket(command.ticket)
     step("void", ticket)
+    if ticket.waited_until is not None:
+        raise Refused("called_before", {"number": ticket.number})  # there was a visit: it is counted
     if not _paper_failed(ticket):
         raise Refused("printed", {"number": ticket.number})
     within(asked, ticket, ticket.issued_at, asked.settings.rules.void_s)

@@ -192,7 +192,10 @@ class LocalQueue:
         }
 
     async def events(self, since: int) -> AsyncIterator[Record]:
-        """See ``Queue``: from memory while the follower keeps up, from the journal while it is behind."""
+        """See ``Queue``: from memory while the follower keeps up, from the journal while it is behind.
+
+        Of days that were sealed there are no events any more: who asks for them begins at the first one that is left.
+        """
         position = since
         while True:
             changed = self._changed

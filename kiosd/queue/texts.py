@@ -81,6 +81,10 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "Ticket {number} has been readmitted {times} times: please take a new number.",
     },
     "printed": {"id": "Kertas tiket {number} tidak gagal dicetak.", "en": "The paper of ticket {number} did not fail."},
+    "called_before": {
+        "id": "Nomor {number} sudah pernah dipanggil: batalkan, bukan nyatakan gagal cetak.",
+        "en": "Ticket {number} has been called before: cancel it, it cannot be void.",
+    },
     "not_served_here": {
         "id": "Nomor {number} adalah layanan {service}, bukan layanan loket {counter}.",
         "en": "Ticket {number} is of service {service}, which counter {counter} does not serve.",

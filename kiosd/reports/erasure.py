@@ -7,11 +7,12 @@ erased what it proved, and a day that is sealed later takes its proofs' rows wit
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from kiosd.clock import SystemClock, steady
-from kiosd.errors import JournalError
+from kiosd.clock import Clock, SystemClock, steady
+from kiosd.errors import JournalError, Refused
 from kiosd.journal.audit import check_small
 from kiosd.journal.chain import Erase, erased_digest
 from kiosd.journal.journal import FILE, Entry, Journal
@@ -83,7 +84,9 @@ class Outcome:
 
 def erase_here(state: Path, before: str, confirm: Callable[[int], None]) -> Outcome:
     """Erase in the journal in ``state``, on which no daemon runs; ``confirm`` hears how many scans, and raises if that is not wanted."""
-    path = state / FILE
+    path, clock = state / FILE, SystemClock()
+    if before > f"{clock.now().time + timedelta(days=1):%Y-%m-%d}":  # somewhere on earth it is tomorrow
+        raise Refused("not_over", {"message": f"{before} has not come"})
     if not path.is_file():
         raise JournalError(f"no journal in {state}, and no daemon runs there")
     try:
@@ -92,13 +95,13 @@ def erase_here(state: Path, before: str, confirm: Callable[[int], None]) -> Outc
             with closing(Journal(path)) as journal, closing(Past(path)) as past:
                 if scans := count(past, before):
                     confirm(scans)
-                return _erase(journal, past, before)
+                return _erase(journal, past, before, clock)
     except PermissionError as exc:
         raise JournalError(f"journal in {state}: {exc.strerror}") from None
 
 
-def _erase(journal: Journal, past: Past, before: str) -> Outcome:
-    records, clock, done = journal.tail().records, SystemClock(), Outcome(before)
+def _erase(journal: Journal, past: Past, before: str, clock: Clock) -> Outcome:
+    records, done = journal.tail().records, Outcome(before)
     last = records[-1].moment if records else None
     for page in pages(past, before):
         last = steady(clock.now(), last, None)

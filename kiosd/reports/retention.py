@@ -18,6 +18,7 @@ from typing import Any
 
 from kiosd.clock import Clock
 from kiosd.errors import JournalError, Refused
+from kiosd.journal.chain import Seal
 from kiosd.journal.past import Past
 from kiosd.journal.reader import Day
 from kiosd.queue.commands import EraseTokens, ReportDevice
@@ -81,15 +82,9 @@ class Retention:
 
     async def _seal_next(self, before: str) -> bool:
         async with self._one:
-            try:
-                async with self._reading() as (side, past):
-                    day = await side.run(partial(next_day, past, before), READ_DEADLINE_S)
-                    if day is None or (why := self._undelivered(day)):
-                        await self._say("" if day is None else "undelivered", "" if day is None else why)
-                        return False
-                    seal = await side.run(partial(next_seal, past, day, self._make_sheet), READ_DEADLINE_S)
-            except Exception as exc:  # noqa: BLE001 - a day that cannot be read or added up stays; the queue has nothing to do with it
-                await self._say("unreadable", str(exc))
+            seal, code, why = await self._plan(before)
+            if seal is None:
+                await self._say(code, why)
                 return False
             begun = time.perf_counter()
             await self._queue.execute(command(seal), seal)
@@ -100,6 +95,20 @@ class Retention:
         )  # fmt: skip
         await self._say("", "")
         return True
+
+    async def _plan(self, before: str) -> tuple[Seal | None, str, str]:
+        """The next seal; or why there is none, as code and sentence, both empty when none is due."""
+        try:
+            async with self._reading() as (side, past):
+                day = await side.run(partial(next_day, past, before), READ_DEADLINE_S)
+                if day is None:
+                    return None, "", ""
+                if why := self._undelivered(day):
+                    return None, "undelivered", why
+                return await side.run(partial(next_seal, past, day, self._make_sheet), READ_DEADLINE_S), "", ""
+        except Exception as exc:  # noqa: BLE001 - a day that cannot be read or added up stays; visitors have nothing to do with it
+            kind = "" if isinstance(exc, JournalError) else f"{type(exc).__name__}: "
+            return None, "unreadable", f"the oldest day is kept: {kind}{exc}"
 
     def _undelivered(self, day: Day) -> str:
         """Which brokers are not told all of ``day`` yet; ``""`` when every one is."""

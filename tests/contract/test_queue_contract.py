@@ -11,16 +11,17 @@ from typing import Any, cast
 import pytest
 
 from kiosd.clock import ManualClock
-from kiosd.errors import Unavailable
+from kiosd.errors import Refused, Unavailable
 from kiosd.queue.commands import CallNext, Finish, IssueTicket
 from kiosd.queue.events import Record, TicketIssued
 from kiosd.queue.interface import Queue, Reply
-from kiosd.queue.local import open_local
+from kiosd.queue.local import LocalQueue, open_local
 from kiosd.queue.remote import RemoteQueue
 from kiosd.queue.server import serve_queue
 from support.links import LINKS
 from support.listqueue import ListQueue
-from support.site import WEDNESDAY, settings
+from support.samples import sample
+from support.site import WEDNESDAY, PureDay, settings
 
 
 @dataclass
@@ -69,6 +70,7 @@ CASES: dict[str, Callable[[Path], AbstractAsyncContextManager[Case]]] = {
     "fake": fake,
 }
 FAR = ("memory", "unix")
+REAL = ("local", *FAR)
 
 
 @pytest.fixture(params=CASES)
@@ -81,6 +83,12 @@ async def queue(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 async def far(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Case]:
     async with asyncio.timeout(10), CASES[request.param](tmp_path) as case:
         yield case
+
+
+@pytest.fixture(params=REAL)
+async def real(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Queue]:
+    async with asyncio.timeout(10), CASES[request.param](tmp_path) as case:
+        yield case.queue
 
 
 async def take(queue: Queue, since: int, until: int) -> list[Record]:
@@ -108,6 +116,53 @@ async def test_rejected_with_a_reason(queue: Queue) -> None:
     reply = await queue.execute(IssueTicket(service="Z"))
     assert (reply.status, reply.code) == ("rejected", "unknown_service")
     assert reply.message
+
+
+async def test_a_role_that_may_not_is_refused_near_and_far_and_the_event_names_it(real: Queue) -> None:
+    reply = await real.execute(sample("finish", "receptionist", place="desk"))
+    assert (reply.status, reply.code) == ("rejected", "not_allowed")
+    (record,) = await take(real, reply.sequence - 1, reply.sequence)
+    assert (record.event.type, record.event.actor, record.event.place) == ("counter.refused", "receptionist", "desk")
+
+
+async def test_a_days_work_leaves_the_same_events_near_and_far(real: Queue) -> None:
+    steps = [
+        "issue", "issue", "reserve", "next", "recall", "undo_call", "next", "start", "invite", "undo_start", "start", "transfer", "next",
+        "absent", "readmit", "priority", "call", "start", "finish", "undo_finish", "refer", "rate", "survey", "suspend", "resume", "note",
+    ]  # fmt: skip
+    commands = [sample(step, id=f"{n}-{step}") for n, step in enumerate(steps)]
+    replies = [await real.execute(command) for command in commands]
+    assert [(reply.id, reply.code) for reply in replies if not reply.done] == [("4-recall", "too_soon")]
+    records = await take(real, 0, replies[-1].sequence)
+    assert {record.command for record in records} == {reply.id for reply in replies}
+    day = PureDay()
+    for command in commands:
+        if command.name != "recall":
+            day.do(command)
+    assert [record.event for record in records if record.event.type != "counter.refused"] == [record.event for record in day.log]
+
+
+async def test_nobody_from_afar_is_the_system(far: Case) -> None:
+    for own in ("close_day", "tick", "scan", "seal_day"):
+        reply = await far.queue.execute(sample(own, "system"))
+        no = "malformed" if own == "close_day" else "unknown_command"
+        assert (reply.status, reply.code, reply.sequence) == ("rejected", no, 0)
+    assert await newest(far.queue) == 0
+
+
+async def test_who_is_next_reads_the_same_near_and_far(tmp_path: Path) -> None:
+    async with asyncio.timeout(10), local(tmp_path) as near, LINKS["unix"](tmp_path) as ends, asyncio.TaskGroup() as group:
+        started = asyncio.Event()
+        serving = group.create_task(until_gone(serve_queue(near.queue, ends.server, started=started)))
+        await started.wait()
+        queue = RemoteQueue(ends.client)
+        for priority in (False, True, True):
+            await near.queue.execute(sample("issue", priority=priority))
+        here, there = await cast("LocalQueue", near.queue).forecasts(counter=2), await queue.forecasts(counter=2)
+        assert here == there and [place.number for place in there[0].places] == ["A002", "A003", "A001"]
+        with pytest.raises(Refused):
+            await queue.forecasts(counter=99)
+        serving.cancel()
 
 
 async def test_the_same_command_twice_is_done_once(queue: Queue) -> None:

@@ -4,6 +4,8 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,14 +14,17 @@ from kiosd.clock import ManualClock
 from kiosd.errors import JournalError
 from kiosd.journal.journal import FILE, Journal
 from kiosd.queue import commands as cmd
-from kiosd.queue.events import Record
+from kiosd.queue.events import CommandRefused, Record
 from kiosd.queue.local import PAGE, RECENT, LocalQueue, open_local
+from kiosd.queue.settings import QueueSettings
+from support.samples import sample
 from support.site import WEDNESDAY, settings
 
 
 @asynccontextmanager
-async def running(state: Path, clock: ManualClock | None = None) -> AsyncIterator[LocalQueue]:
-    async with open_local(state, settings(), clock or ManualClock(WEDNESDAY)) as queue, asyncio.TaskGroup() as tasks:
+async def running(state: Path, clock: ManualClock | None = None, site: QueueSettings | None = None) -> AsyncIterator[LocalQueue]:
+    state.mkdir(exist_ok=True)
+    async with open_local(state, site or settings(), clock or ManualClock(WEDNESDAY)) as queue, asyncio.TaskGroup() as tasks:
         writer = tasks.create_task(queue.run())
         yield queue
         writer.cancel()
@@ -102,12 +107,75 @@ async def test_the_day_comes_back_with_who_is_served_and_the_open_rating_window(
     clock.advance(60)
     async with running(tmp_path, clock) as queue:
         after = await queue.snapshot()
-        assert after.counters == before.counters
+        assert after.counters == tuple(view.model_copy(update={"undo": ""}) for view in before.counters), "15 s to undo are over"
         one, two = after.counter(1), after.counter(2)
         assert one is not None and two is not None
         assert (one.number, one.rateable, two.number, two.state) == ("A002", "A001", "A003", "serving")
         rated = await queue.execute(cmd.Rate(counter=1, score=4))
         assert rated.result["outcome"] == "given"
+
+
+@pytest.mark.parametrize(("name", "steps", "window"), [
+    ("undo_call", ("next",), 15.0), ("undo_start", ("next", "start"), 15.0), ("undo_finish", ("next", "start", "finish"), 60.0),
+])  # fmt: skip
+async def test_what_can_be_undone_can_be_undone_after_a_restart(tmp_path: Path, name: str, steps: tuple[str, ...], window: float) -> None:
+    clock = ManualClock(WEDNESDAY)
+    async with running(tmp_path, clock) as queue:
+        for step in ("issue", *steps):
+            await queue.execute(sample(step))
+    clock.advance(window)
+    late = clock.now().time + timedelta(milliseconds=1)
+    async with running(tmp_path, clock) as queue:
+        assert [view.undo for view in (await queue.snapshot()).counters if view.counter == 1] == [name]
+        clock.step_to(late)
+        assert (await queue.execute(sample(name))).code == "too_late"
+        clock.step_to(late - timedelta(milliseconds=1))
+        assert (await queue.execute(sample(name))).code == "too_late", "time stands still rather than going back"
+    async with running(tmp_path / "again", clock) as queue:
+        for step in ("issue", *steps):
+            await queue.execute(sample(step))
+        clock.advance(window)
+        assert (await queue.execute(sample(name))).done
+
+
+async def test_a_training_goes_on_after_a_restart_and_ends_when_visitors_come_in(tmp_path: Path) -> None:
+    clock = ManualClock(WEDNESDAY - timedelta(minutes=10))
+    async with running(tmp_path, clock) as queue:
+        await queue.execute(sample("training"))
+        await queue.execute(sample("issue"))
+    async with running(tmp_path, clock) as queue:
+        assert (await queue.snapshot()).training
+        assert (await queue.execute(sample("issue"))).result["ticket"] == "CTH01-20260701-T-A002"
+        clock.advance(300)
+        reply = await queue.execute(sample("issue"))
+        assert (reply.result["ticket"], "training" in reply.result) == ("CTH01-20260701-A001", False)
+        assert not (await queue.snapshot()).training
+
+
+@pytest.mark.parametrize(("language", "sentence"), [
+    ("id", "Wewenang petugas tidak mencakup: menghanguskan nomor."),
+    ("en", "The role officer may not do this: void."),
+])  # fmt: skip
+async def test_a_role_that_may_not_is_answered_in_the_sites_language_and_recorded(tmp_path: Path, language: str, sentence: str) -> None:
+    base = settings()
+    site = replace(base, site=base.site.model_copy(update={"language": language}))
+    async with running(tmp_path, site=site) as queue:
+        reply = await queue.execute(sample("void", "officer", place="counter/1"))
+        assert (reply.status, reply.code, reply.message) == ("rejected", "not_allowed", sentence)
+        event = (await take(queue, reply.sequence - 1, 1))[0].event
+        assert event == CommandRefused(
+            source="queue", command="void", code="not_allowed", message=sentence, actor="officer", place="counter/1"
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("until", ["9999-12-31T23:59", "0001-01-01T00:00", "2026-02-30T00:00"])
+async def test_no_time_that_somebody_may_write_brings_the_queue_down(tmp_path: Path, until: str) -> None:
+    async with running(tmp_path) as queue:
+        for name in ("suspend", "repair"):
+            assert not (await queue.execute(sample(name, until=until))).done
+        await queue.execute(sample("reserve"))
+        assert not (await queue.execute(sample("enter", at=until))).done
+        assert (await queue.execute(sample("issue"))).done and (await queue.snapshot()).open
 
 
 async def test_a_failed_commit_is_fatal_and_nobody_gets_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from kiosd.clock import ManualClock, Moment
 from kiosd.journal.journal import FILE, Audit, Entry, Journal
@@ -44,7 +45,7 @@ def events_of(day: date, tickets: int) -> list[Event]:
     events: list[Event] = [ev.DayOpened(date=text), ev.CounterOpened(counter=1)]
     for n in range(1, tickets + 1):
         number = ticket_number("A", n)
-        about = {"ticket": ticket_uid("CTH01", text, number), "number": number, "service": "A"}
+        about: dict[str, Any] = {"ticket": ticket_uid("CTH01", text, number), "number": number, "service": "A"}
         events += [
             ev.TicketIssued(**about, date=text, n=n),
             ev.TicketCalled(**about, counter=1),

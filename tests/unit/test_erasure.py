@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kiosd.cli import main
+from kiosd.clock import ManualClock
 from kiosd.errors import JournalError, Refused
 from kiosd.journal.audit import check_small
 from kiosd.journal.journal import FILE, Audit, Journal
@@ -30,7 +31,7 @@ from kiosd.queue.server import serve_queue
 from kiosd.reports import erasure
 from support.kiosk import Kiosk
 from support.listqueue import ListQueue
-from support.olddays import MORNING, TODAY, add_day, aged, bytes_of, days_before, harm, keeping, raw_days, token_of, whole
+from support.olddays import MORNING, NIGHT, TODAY, add_day, aged, bytes_of, days_before, harm, keeping, raw_days, token_of, whole
 from support.site import wib
 
 PER_DAY = 3
@@ -293,6 +294,7 @@ def test_on_the_command_line_where_no_daemon_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = aged(tmp_path, 3)
+    monkeypatch.setattr(erasure, "SystemClock", lambda: ManualClock(NIGHT))
     words = ["erase", "--tokens-before", TODAY.isoformat(), "--state", str(tmp_path)]
     monkeypatch.setattr("sys.stdin", StringIO())
     assert main(words) == 2, "nobody there to be asked"
@@ -325,8 +327,15 @@ def test_a_date_that_is_none(tmp_path: Path, words: str, capsys: pytest.CaptureF
     assert "DATE is a day" in capsys.readouterr().err
 
 
+def test_where_no_daemon_runs_a_day_that_has_not_come_is_refused_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = aged(tmp_path, 2)
+    assert main(["erase", "--yes", "--tokens-before", "2962-07-01", "--state", str(tmp_path)]) == 1
+    assert "2962-07-01 has not come" in capsys.readouterr().err
+    assert on_disk(path, 2) == {day(1), TODAY}
+
+
 def test_where_there_is_no_journal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["erase", "--yes", "--tokens-before", "2026-07-01", "--state", str(tmp_path)]) == 74
+    assert main(["erase", "--yes", "--tokens-before", "2020-07-01", "--state", str(tmp_path)]) == 74
     assert "no journal in" in capsys.readouterr().err
 
 
