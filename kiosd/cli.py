@@ -26,7 +26,7 @@ EXITS = (
     (UNAVAILABLE, "kiosd could not be asked: not running, no permission, or no answer in time"),
     (JOURNAL, "the journal could not be read or is damaged"),
     (CONFIG, "the configuration is wrong"),
-    (INTERRUPTED, "interrupted (Ctrl-C), except events --follow, where that is the way to end it"),
+    (INTERRUPTED, "interrupted (Ctrl-C), except events --follow and mqtt tail, where that is the way to end it"),
 )
 
 
@@ -119,7 +119,7 @@ def state_directory(given: str | None) -> Path:
 
 def run(args: argparse.Namespace) -> int:
     """Run the daemon; without ``console``, which it would only carry about."""
-    from kiosd.daemon import run_daemon
+    from kiosd.running import run_daemon
 
     return run_daemon(Path(args.config), args.state, args.allow_volatile)
 

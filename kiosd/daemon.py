@@ -1,27 +1,27 @@
-"""The composition root: Settings to one TaskGroup. The only file that knows everybody.
+"""The composition root of a hub: Settings to one TaskGroup. The only file that knows everybody.
 
-Order at start: configuration, lock, journal, READY; devices and brokers come and go afterwards and are never waited for.
+Order at start: journal, READY; devices and brokers come and go afterwards and are never waited for.
 Order at stop: devices and brokers first, then the last event, then the journal.
 """
 
 import asyncio
 import logging
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kiosd import __version__
 from kiosd.clock import Clock, SystemClock
-from kiosd.config import Settings, load
-from kiosd.errors import ConfigError, JournalError, KiosdError
+from kiosd.config import Settings
+from kiosd.config.board_checks import BROKER, CENTRAL
+from kiosd.errors import JournalError
 from kiosd.journal.audit import audit_beside
 from kiosd.journal.journal import FILE
-from kiosd.journal.place import lock, refuse_fleeting
 from kiosd.links.unix import serve_unix
-from kiosd.logs import setup
+from kiosd.mqtt.outbox import Outbox
 from kiosd.notify import notify, watchdog_interval
 from kiosd.queue.commands import ReportDevice, ReportStart, ReportStop, Tick
 from kiosd.queue.hours import missing_years
@@ -29,56 +29,29 @@ from kiosd.queue.interface import Queue
 from kiosd.queue.local import LocalQueue, open_local
 from kiosd.queue.server import serve_queue
 from kiosd.queue.settings import QueueSettings
-from kiosd.registry import find
-from kiosd.reports.retention import Retention
+from kiosd.reports import retention
 from kiosd.reports.sealing import sheet_maker
 from kiosd.reports.service import ReportService
-from kiosd.stations.call_board import CallBoard
-from kiosd.stations.counter import CounterStation
-from kiosd.stations.rating_panel import RatingPanel
+from kiosd.stations.places import Places, Work
 from kiosd.stations.scan_key import load_scan_key
 from kiosd.stations.ticket_machine import TicketMachine
-from kiosd.supervisor import Health, State, supervise
+
+if TYPE_CHECKING:
+    from kiosd.mqtt.scans import ScanForwarder
+    from kiosd.mqtt.session import Also
 
 log = logging.getLogger(__name__)
 
 CONTROL_SOCKET = "control.sock"
 TICK_S = 1.0  # how late a day may open or close
 FLUSH_S = 5.0  # how far a cursor on disk may be behind: what a crash sends twice
+OF_ITSELF = ("journal", retention.DEVICE)
+"""What the daemon reports of itself, as devices."""
 STOP_WITHIN_S = 1.5  # for devices and brokers; Ctrl-C ends everything within 2 s
 
 
-def run_daemon(config: Path, state: Path, allow_volatile: bool = False) -> int:
-    """Run until SIGTERM or SIGINT; the exit status: 0, 78 for a wrong configuration, 74 for a journal that failed."""
-    setup("info")
-    try:
-        settings = load(config)
-        setup(settings.log.level)
-        state.mkdir(mode=0o750, parents=True, exist_ok=True)
-        if not allow_volatile:
-            refuse_fleeting(state)
-        with lock(state):
-            asyncio.run(_serve(settings, config, state))
-    except BaseException as exc:  # noqa: BLE001 - what is not ours is raised again
-        return _exit_status(exc)
-    return 0
-
-
-def _exit_status(exc: BaseException) -> int:
-    """Say why we leave and with which status; raise what is nobody's on purpose."""
-    while isinstance(exc, BaseExceptionGroup):
-        wanted = [one for one in exc.exceptions if isinstance(one, KiosdError | BaseExceptionGroup)]
-        exc = (wanted or list(exc.exceptions))[0]
-    if isinstance(exc, ConfigError | JournalError):
-        lines = str(exc).splitlines()
-        for line in lines:
-            log.critical("%s", line)
-        notify(f"STATUS={lines[0]}")
-        return exc.exit_status
-    raise exc
-
-
-async def _serve(settings: Settings, config: Path, state: Path) -> None:
+async def serve(settings: Settings, config: Path, state: Path) -> None:
+    """Run until SIGTERM or SIGINT; ``ConfigError`` and ``JournalError`` as ``running`` says."""
     clock = SystemClock(trust_rtc=settings.clock.trust_rtc)
     site_key = load_scan_key(settings.scan.key_file, state)  # what is wrong with it is said before READY
     stop = asyncio.Event()
@@ -90,19 +63,21 @@ async def _serve(settings: Settings, config: Path, state: Path) -> None:
         group = await stack.enter_async_context(asyncio.TaskGroup())
         asked, reports = asyncio.Event(), ReportService(config, state / FILE)
         make_sheet, keep_days = sheet_maker(settings.queue), settings.journal.keep_days
-        retention = Retention(queue, state / FILE, make_sheet, keep_days, tuple(settings.mqtt), clock)
+        keeping = retention.Retention(queue, state / FILE, make_sheet, keep_days, tuple(settings.mqtt), clock)
+        outbox = Outbox(settings.mqtt, queue, queue.cursors, state / FILE)
+        more, audit = {"outbox": outbox.tell, "replay": outbox.repeat}, partial(audit_beside, state)
         core = [
             group.create_task(queue.run()),
-            group.create_task(serve_queue(queue, control, partial(audit_beside, state), asked, report=reports, erase=retention.erase)),
+            group.create_task(serve_queue(queue, control, audit, asked, report=reports, erase=keeping.erase, more=more)),
             group.create_task(_tick(queue, clock, settings.queue)),
             group.create_task(_flush(queue, clock)),
             group.create_task(_watchdog(queue, clock)),
             group.create_task(_audit(queue, state)),
-            group.create_task(retention.run()),
+            group.create_task(keeping.run()),
         ]
         await queue.execute(ReportStart(version=__version__, config_hash=settings.hash))
         await asked.wait()
-        edge = group.create_task(_edge(settings, site_key, queue, clock))
+        edge = group.create_task(_edge(settings, site_key, queue, clock, outbox))
         notify("READY=1", f"STATUS=site {settings.site.id}, {len(settings.devices)} devices")
         log.info("kiosd %s serves site %s from %s", __version__, settings.site.id, state)
         await stop.wait()
@@ -155,46 +130,50 @@ async def _audit(queue: Queue, state: Path) -> None:
         await queue.execute(ReportDevice(device="journal", state="ok"))
 
 
-async def _edge(settings: Settings, site_key: bytes, queue: LocalQueue, clock: Clock) -> None:
+async def _edge(settings: Settings, site_key: bytes, queue: LocalQueue, clock: Clock, outbox: Outbox) -> None:
     """Everything that touches the outside: stations with their devices, and uplinks."""
+    scans = _scan_forwarder(settings)
     async with asyncio.TaskGroup() as tasks:
-        for work in (*_stations(settings, site_key, queue, clock), *_uplinks(settings, queue, clock)):
+        for work in (*_stations(settings, site_key, queue, clock, scans), *_uplinks(settings, queue, clock, outbox, scans)):
             tasks.create_task(work)
 
 
-def _stations(settings: Settings, site_key: bytes, queue: Queue, clock: Clock) -> list[Coroutine[Any, Any, None]]:
-    async def report(device: str, health: State, code: str, detail: str) -> None:
-        await queue.execute(ReportDevice(device=device, state=health, code=code[:32], detail=detail))
+def _scan_forwarder(settings: Settings) -> "ScanForwarder | None":
+    """The way of what is scanned to the central system, past the queue, if the site has turned that on."""
+    central = settings.mqtt.get(CENTRAL)
+    if central is None or not central.forward_scans:
+        return None
+    from kiosd.mqtt.scans import ScanForwarder
+    from kiosd.mqtt.topics import Topics
 
-    def device(name: str | None, use: Any) -> list[Coroutine[Any, Any, None]]:
-        if name is None:
-            return []
-        driver, config = find(settings.devices[name].driver), settings.devices[name].config
-        return [supervise(partial(driver.open, config), use, Health(name, report), clock)]
+    return ScanForwarder(Topics(central.prefix, settings.site.id, settings.node.id))
 
-    work: list[Coroutine[Any, Any, None]] = []
-    language = settings.site.language
+
+def _stations(settings: Settings, site_key: bytes, queue: Queue, clock: Clock, scans: "ScanForwarder | None") -> list[Work]:
+    places = Places(queue, clock, settings.devices, settings.site.language, forward=scans.forward if scans is not None else None)
+    work: list[Work] = []
     machine = settings.ticket_machine
     if machine is not None:
         tickets = TicketMachine(queue, clock, settings.queue, machine.printer or "none")
-        work += [tickets.run(), *device(machine.buttons, tickets.use_buttons), *device(machine.printer, tickets.use_printer)]
+        work += [
+            tickets.run(), *places.device(machine.buttons, tickets.use_buttons), *places.device(machine.printer, tickets.use_printer)
+        ]  # fmt: skip
     of_machine = frozenset(filter(None, (machine.buttons, machine.printer))) if machine is not None else frozenset()
-    for name in settings.call_board.displays if settings.call_board else ():
-        work += device(name, CallBoard(queue, clock, language, machine=of_machine).use)
+    work += places.call_board(settings.call_board, of_machine)
     for number, desk in settings.counters.items():
-        counter = CounterStation(queue, clock, number, settings.rules.max_calls, site_key)
-        work += device(desk.keys, counter.use_keys)
-        work += device(desk.scanner, counter.use_scanner)
-        work += device(desk.rating, RatingPanel(queue, clock, number).use)
-        work += device(desk.display, CallBoard(queue, clock, language, number).use)
+        work += places.counter(number, desk, site_key)
     return work
 
 
-def _uplinks(settings: Settings, queue: LocalQueue, clock: Clock) -> list[Coroutine[Any, Any, None]]:
+def _uplinks(
+    settings: Settings, queue: LocalQueue, clock: Clock, outbox: Outbox, scans: "ScanForwarder | None"
+) -> list[Coroutine[Any, Any, None]]:
     if not settings.mqtt:
         return []
     from kiosd.mqtt.session import run_session
 
+    devices = frozenset({*settings.devices, *settings.satellites, *(f"mqtt-{name}" for name in settings.mqtt), *OF_ITSELF})
+    also: dict[str, Sequence[Also]] = {BROKER: _satellites(settings, queue, clock), CENTRAL: (scans.over,) if scans is not None else ()}
     return [
         run_session(
             name,
@@ -205,6 +184,20 @@ def _uplinks(settings: Settings, queue: LocalQueue, clock: Clock) -> list[Corout
             queue=queue,
             cursors=queue.cursors,
             clock=clock,
+            devices=devices,
+            attach=outbox.attach,
+            also=also[name],
         )
         for name, mqtt in settings.mqtt.items()
     ]
+
+
+def _satellites(settings: Settings, queue: LocalQueue, clock: Clock) -> Sequence["Also"]:
+    """What serves the satellites, over the site broker's link."""
+    if not settings.satellites:
+        return ()
+    from kiosd.mqtt.satellites import serve_satellites
+    from kiosd.mqtt.topics import Topics
+
+    topics = Topics(settings.mqtt[BROKER].prefix, settings.site.id, settings.node.id)
+    return (partial(serve_satellites, queue, topics, settings.satellites, clock, settings.site.language),)

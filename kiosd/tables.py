@@ -14,8 +14,9 @@ from kiosd.queue.settings import ZONE_SHORT
 
 if TYPE_CHECKING:
     from kiosd.config import Settings
+    from kiosd.mqtt.outbox import BrokerView, OutboxView
 
-__all__ = ["clean", "config", "config_facts", "event_line", "forecasts", "said", "status", "verified"]
+__all__ = ["clean", "config", "config_facts", "event_line", "forecasts", "owed", "said", "status", "verified"]
 
 SAID = {
     "issue": "{number} is issued; {ahead} waiting before it",
@@ -69,6 +70,7 @@ def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -
 WIDEST = 80
 """Characters of a cell in one line: a reason may be long, and half of it would wrap under the first column."""
 DAY_TIME, DAY_MINUTE, TIME = "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%H:%M:%S"
+AGES = (("d", 86_400), ("h", 3600), ("min", 60))
 
 
 def _local(time: datetime | None, zone: str, shape: str) -> str:
@@ -204,6 +206,30 @@ def verified(found: dict[str, Any]) -> str:
     return clean(
         f"The journal is whole: {found.get('events', '?')} events, file and chain of hashes checked." + "".join(f" {m}." for m in more)
     )
+
+
+def owed(view: "OutboxView", broker: "BrokerView") -> str:
+    """What one broker is owed, family by family, and what it is not told."""
+    state = "connected" if broker.connection is not None else f"not connected: {broker.reason}"
+    rows = [
+        (one.family, one.cursor, one.owed or "", one.oldest or "", _age(view.time, one.since), one.held)
+        if one.told
+        else (one.family, "", "", "", "", "this broker is not told")
+        for one in broker.families
+    ]
+    title = clean(f"{broker.broker}: {state}; newest event {view.newest}; an event is told when the {broker.confirm} has it")
+    text = _table(title, ("family", "told up to", "owed", "oldest", "age", "held"), rows)
+    if not broker.left_out:
+        return text
+    shown = ", ".join(f"{one.sequence} ({one.code}, {_local(one.time, view.zone, DAY_TIME)})" for one in broker.quarantined)
+    return f"{text}\n{clean(f'Left out, {broker.left_out} in all: {shown}')}"
+
+
+def _age(now: datetime, since: datetime | None) -> str:
+    if since is None:
+        return ""
+    seconds = max(0, int((now - since).total_seconds()))
+    return next((f"{seconds // length} {unit}" for unit, length in AGES if seconds >= 2 * length), f"{seconds} s")
 
 
 def config_facts(settings: "Settings") -> dict[str, Any]:

@@ -51,6 +51,11 @@ ARGUMENTS = {
     "CONFIG": "the configuration, a kiosd.toml",
     "FILE": "the scenario: times and commands, see config/scenario/hari-contoh.txt",
     "on|off": "begin or end it",
+    "doctor|tail|purge": "what to do",
+    "status|replay": "what to do",
+    "[NODE]": "name of the satellite to be: small letters, digits and hyphens, for example loket-1",
+    "[FROM]": "replay: number of the first event",
+    "[TO]": "replay: number of the last event",
     "verify": "the only one so far",
 }
 """What an argument of this name is. ``[NAME]`` may be left out, ``NAME...`` takes one or more; small letters are the words to choose from,
@@ -58,6 +63,9 @@ ARGUMENTS = {
 PRIORITY = Option("--priority", "for the elderly, disabled, pregnant ...; the reason is never stored")
 CATEGORY = Option("--category", f"group of users: {CATEGORIES}", "CATEGORY")
 WHY = Option("--reason", "in your own words, at most 200 characters", "TEXT")
+
+
+BROKER = Option("--broker", "which one of the configuration's brokers (default: central, or the only one)", choices=("site", "central"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +182,9 @@ VERBS = (
           Option("--config", "where no daemon runs: the configuration (default: DIR/kiosd.toml if there is one, else "
                  "/etc/kiosd/kiosd.toml)", "FILE")),
          (STATE,)),
+    Verb("asyncapi", (), "print the MQTT contract as AsyncAPI 3",
+         "Topics, events, commands and states with their JSON Schemas; needs no daemon.", "kiosd asyncapi",
+         "kiosd.mqtt.asyncapi:show", shared=()),
     Verb("scenario", ("FILE",), "play made-up days from a text file",
          "Into a journal of their own, by the real rules, as fast as it can: for training, for tests, and to try reports.",
          "kiosd scenario config/scenario/hari-contoh.txt", "kiosd.scenario.command:scenario",
@@ -181,5 +192,54 @@ VERBS = (
           Option("--state", "where the journal goes, a new or empty directory; a last part NAME stands for the name of FILE "
                  "(default: var/scenario/NAME)", "DIR", default="var/scenario/NAME"),
           Option("--again", "replace what an earlier scenario left there")),
+         (JSON,)),
+    Verb("enroll", ("[NODE]",), "make a satellite known, or this board one",
+         "On the hub, NODE: makes its password and one secret file with everything that it needs, and says what is left to do; done "
+         "again, it gets a new password. On the satellite, --accept: takes that file in.",
+         "kiosd enroll loket-1 --counters 1,2 --hub-host hub.local", "kiosd.enroll:enroll",
+         (Option("--counters", "the counters that it acts for, for example 1,2 (default: none, as behind a call board)", "COUNTERS"),
+          Option("--hub-host", "the broker's name or address for other boards", "HOST"),
+          Option("--port", "its port there (default: 8883, in clear 1883)", "PORT"),
+          Option("--ca-file", "the authority's certificate (default: that of [mqtt.site], else /etc/mosquitto/kiosd/ca.crt)", "FILE"),
+          Option("--insecure", "in clear, although the broker is another machine"),
+          Option("--passwd-file", "enter the password's hash here, in mosquitto's file (default: say how)", "FILE"),
+          Option("--config", "the hub's configuration (default: DIR/kiosd.toml if there is one, else /etc/kiosd/kiosd.toml)", "FILE"),
+          Option("--output", "where the file goes (default: NODE.enrolment.toml)", "FILE", short="-o"),
+          Option("--accept", "on the satellite: the file that the hub made", "FILE"),
+          Option("--config-dir", "on the satellite: where its configuration goes", "DIR", default="/etc/kiosd"),
+          Option("--force", "replace what is there")),
+         (STATE,)),
+    Verb("mqtt", ("doctor|tail|purge",), "look after a broker: check it, watch it, empty it",
+         "doctor: checks the way to the broker step by step, beside a running daemon; each failure with its cause and remedy. "
+         "tail: what arrives there for this site, until Ctrl-C, with gaps and repetitions marked. "
+         "purge: empties every retained topic of this node, after it was stopped.",
+         "kiosd mqtt doctor --config /etc/kiosd/kiosd.toml", "kiosd.mqtt.tools.console:mqtt",
+         (Option("--config", "the configuration (default: DIR/kiosd.toml if there is one, else /etc/kiosd/kiosd.toml)", "FILE"), BROKER,
+          Option("--family", "tail: only these events", choices=("ticket", "counter", "rating", "scan", "device", "system")),
+          Option("--yes", "purge: do not ask"),
+          Option("--force", "go on although the daemon runs, where that may push it off the broker, or it would fill what is emptied")),
+         (STATE, JSON)),
+    Verb("outbox", ("status|replay", "[FROM]", "[TO]"), "show what brokers are owed, or tell them again",
+         "status: per broker and kind of event how far it was told, and what it lacks. "
+         "replay FROM TO: the running daemon tells these events again, marked as a replay.",
+         "kiosd outbox replay 120 134 --broker central", "kiosd.mqtt.tools.console:outbox", (BROKER,), (STATE, JSON)),
+    Verb("fleet", (), "load-test a central system with made-up sites",
+         "Publishes real envelopes of many sites, sim-0001 and so on, from this one process, and tells what the broker made of it. "
+         "Retains nothing there.",
+         "kiosd fleet --host 127.0.0.1 --sites 1000 --rate 500 --seconds 60 --verify", "kiosd.fleet.console:fleet",
+         (Option("--sites", "how many sites", "N", required=True),
+          Option("--rate", "events a second, over all sites", "R", required=True),
+          Option("--seconds", "go on for so long", "S"),
+          Option("--events", "end after so many events", "N"),
+          Option("--connections", "sites share so many connections (default: each has its own)", "C"),
+          Option("--spread", "when events come: as visitors do, or evenly (default: poisson)", choices=("poisson", "even")),
+          Option("--verify", "subscribe as well, and look for what is missing, doubled or out of order"),
+          Option("--host", "the broker", "HOST"), Option("--port", "its port (default: 1883)", "PORT"),
+          Option("--username", "who to log in as", "NAME"), Option("--password-file", "the file with the password", "FILE"),
+          Option("--ca-file", "the authority to trust; turns TLS on", "FILE"),
+          Option("--insecure", "in clear, although the broker is another machine"),
+          Option("--prefix", "first levels of all topics (default: kiosd)", "TOPIC"),
+          Option("--window", "unacknowledged messages of a connection (default: 20)", "N"),
+          Option("--config", "instead: the broker of this configuration", "FILE"), BROKER),
          (JSON,)),
 )  # fmt: skip

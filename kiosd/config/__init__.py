@@ -1,6 +1,6 @@
 """The configuration: one TOML file becomes ``Settings``, or one ``ConfigError`` that names everything wrong with it."""
 
-from kiosd.config.load import load
+from kiosd.config.load import load, load_any
 from kiosd.config.model import (
     CallBoardSettings,
     ClockSettings,
@@ -12,6 +12,7 @@ from kiosd.config.model import (
     Settings,
     TicketMachineSettings,
 )
+from kiosd.config.satellite import SatelliteSettings
 
 __all__ = [
     "CallBoardSettings",
@@ -20,8 +21,10 @@ __all__ = [
     "DeviceSettings",
     "LogSettings",
     "NodeSettings",
+    "SatelliteSettings",
     "ScanSettings",
     "Settings",
     "TicketMachineSettings",
     "load",
+    "load_any",
 ]

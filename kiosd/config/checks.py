@@ -3,11 +3,11 @@
 A part that is wrong by itself is None here and is passed over, so that no second error follows from the first.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from kiosd import registry
-from kiosd.config.model import CallBoardSettings, CounterSettings, DeviceSettings, TicketMachineSettings
+from kiosd.config.model import CallBoardSettings, CounterSettings, DeskSettings, DeviceSettings, TicketMachineSettings
 from kiosd.config.problems import Loc, Problems, did_you_mean, where
 from kiosd.ports import ButtonPanel, CallDisplay, Scanner, TicketPrinter
 from kiosd.queue.settings import ServiceSettings, SiteSettings
@@ -25,20 +25,20 @@ PORT_WORDS: dict[type, str] = {
 RATING_BUTTONS = ("1", "2", "3", "4")
 KEY_FUNCTIONS = ("next", "recall", "start", "absent", "undo", "invite", "finish", "open", "close", "pause", "advance", "repeat")
 """What the keys at a counter can do; ``advance`` and ``repeat`` do what comes next in the counter's state."""
-LAMPS = {"ticket": ("ready",), "rating": ("rate",), "keys": ()}
+LAMPS = {"ticket": ("ready",), "rating": ("rate",), "keys": ("ready",)}
 """The lamps that are lit at each place that has buttons."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A configuration while it is checked: what was read, None where a part is wrong or, for the two optional ones, absent."""
+    """A configuration's devices and their places while they are checked: what was read, None where a part is wrong or, for the two
+    optional ones, absent."""
 
-    site: SiteSettings | None
-    services: dict[str, ServiceSettings | None]
-    counters: dict[str, CounterSettings | None]
+    services: Mapping[str, ServiceSettings | None]
+    counters: Mapping[str, DeskSettings | None]
     ticket_machine: TicketMachineSettings | None
     call_board: CallBoardSettings | None
-    devices: dict[str, DeviceSettings | None]
+    devices: Mapping[str, DeviceSettings | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,8 @@ class Use:
     role: str = ""
 
 
-def check_together(draft: Draft, problems: Problems) -> None:
-    """Note everything in which the sections of ``draft`` disagree."""
-    _check_type(draft, problems)
-    _check_counters(draft, problems)
+def check_devices(draft: Draft, problems: Problems) -> None:
+    """Note everything in which devices and their places disagree."""
     uses = list(_uses(draft))
     for use in uses:
         _check_use(draft, use, problems)
@@ -62,10 +60,11 @@ def check_together(draft: Draft, problems: Problems) -> None:
     _check_shared(draft, problems)
 
 
-def _check_type(draft: Draft, problems: Problems) -> None:
-    if draft.site is None:
+def check_type(site: SiteSettings | None, services: Collection[str], problems: Problems) -> None:
+    """Note the services that the kiosk's type does not have, or lacks."""
+    if site is None:
         return
-    kind, given = draft.site.type, set(draft.services)
+    kind, given = site.type, set(services)
     preset = PRESETS[kind]
     for letter in sorted(given - set(preset)):
         problems.add(("services", letter), f"kiosk type {kind} has no service {letter}; it has {', '.join(preset)}: remove this section")
@@ -76,17 +75,20 @@ def _check_type(draft: Draft, problems: Problems) -> None:
             problems.add(("services", letter), f"missing; kiosk type {kind} has {', '.join(preset)}: add this section")
 
 
-def _check_counters(draft: Draft, problems: Problems) -> None:
+def check_counters(
+    counters: Mapping[str, CounterSettings | None], services: Mapping[str, ServiceSettings | None], problems: Problems
+) -> None:
+    """Note counters that serve what there is not, and services that nobody serves."""
     served: set[str] = set()
-    for number, counter in draft.counters.items():
+    for number, counter in counters.items():
         for index, letter in enumerate(counter.services if counter is not None else ()):
             served.add(letter)
-            if letter not in draft.services:
-                known = ", ".join(sorted(draft.services)) or "none"
+            if letter not in services:
+                known = ", ".join(sorted(services)) or "none"
                 problems.add(("counters", number, "services", index), f"found '{letter}'; allowed: a service of this kiosk: {known}")
     if problems.inside("counters"):
         return  # whoever serves the rest may be behind that error
-    for letter, service in draft.services.items():
+    for letter, service in services.items():
         if service is not None and service.enabled and letter not in served:
             problems.add(("services", letter), f"no counter serves it: add '{letter}' to a counter's services, or set enabled = false")
 

@@ -7,13 +7,16 @@ from typing import Any, TypeVar
 
 from kiosd import registry
 from kiosd.config import document
+from kiosd.config.board_checks import BROKER, check_enrolled, check_satellite, check_scans
 from kiosd.config.calendars import read_calendars
-from kiosd.config.checks import Draft, check_together
+from kiosd.config.checks import Draft, check_counters, check_devices, check_type
 from kiosd.config.model import (
     CallBoardSettings,
     ClockSettings,
     CounterSettings,
+    DeskSettings,
     DeviceSettings,
+    EnrolledSettings,
     JournalSettings,
     LogSettings,
     NodeSettings,
@@ -21,7 +24,8 @@ from kiosd.config.model import (
     Settings,
     TicketMachineSettings,
 )
-from kiosd.config.problems import Problems, did_you_mean, found, pattern_words
+from kiosd.config.problems import Problems, did_you_mean, found, pattern_words, printable
+from kiosd.config.satellite import SatelliteNodeSettings, SatelliteSettings, SatelliteSiteSettings
 from kiosd.errors import ConfigError
 from kiosd.mqtt.settings import MqttSettings
 from kiosd.ports import Driver
@@ -31,7 +35,13 @@ from kiosd.queue.settings import HoursSettings, RuleSettings, ServiceSettings, S
 S = TypeVar("S", bound=Section)
 Document = dict[str, Any]
 
-NAMES = {"services": r"^[A-HJ-NP-Z]$", "counters": r"^[1-9][0-9]?$", "devices": r"^[a-z0-9][a-z0-9_-]{0,31}$", "mqtt": r"^central$"}
+NAMES = {
+    "services": r"^[A-HJ-NP-Z]$",
+    "counters": r"^[1-9][0-9]?$",
+    "devices": r"^[a-z0-9][a-z0-9_-]{0,31}$",
+    "mqtt": r"^(central|site)$",
+    "satellites": r"^[a-z0-9][a-z0-9-]{0,31}$",
+}
 """Sections that hold sections, and the names that those may have."""
 PLAIN: dict[str, type[Section]] = {
     "node": NodeSettings,
@@ -44,15 +54,29 @@ PLAIN: dict[str, type[Section]] = {
 }
 """Sections that depend on no other; a key that the file leaves out has its default."""
 SECTIONS = ("site", *PLAIN, "ticket_machine", "call_board", *NAMES)
+OF_SATELLITES = ("site", "node", "clock", "scan", "log", "counters", "call_board", "mqtt", "devices")
+"""Sections that a satellite has too; the others belong to the hub."""
+HUBS_OWN = "this belongs to the hub's configuration, and a satellite takes it from there: remove this section"
 
 
 def load(path: Path | str) -> Settings:
-    """The settings in the TOML file ``path`` and its calendars; ``ConfigError`` with one line for everything that is wrong with them."""
+    """The hub's settings in the TOML file ``path`` and its calendars; ``ConfigError`` with one line for everything that is wrong."""
+    settings = load_any(path)
+    if isinstance(settings, SatelliteSettings):
+        raise ConfigError(f"{printable(str(path))}: [node] role: found 'satellite'; the configuration of a hub is needed here")
+    return settings
+
+
+def load_any(path: Path | str) -> Settings | SatelliteSettings:
+    """As ``load``, of a hub or of a satellite."""
     path = Path(path)
     content = document.read(path)
     tables = document.parse(path, content)
     problems = Problems(str(path))
     document.check_text(tables, problems)
+    node = tables.get("node")
+    if isinstance(node, dict) and node.get("role") == "satellite":
+        return _satellite(tables, hashlib.sha256(content).hexdigest()[:16], problems)
     parts = _sections(tables, problems)
     calendars = read_calendars(path.parent, parts["hours"], problems)
     problems.raise_if_any()
@@ -69,25 +93,73 @@ def _sections(tables: Document, problems: Problems) -> Document:
     def plain(model: type[S], name: str) -> S | None:
         return problems.check(model, tables.get(name, {}), (name,))
 
+    node, site = plain(NodeSettings, "node"), plain(SiteSettings, "site")
+    services = _group(ServiceSettings, "services", tables, problems)
+    counters = _group(CounterSettings, "counters", tables, problems)
+    satellites = _group(EnrolledSettings, "satellites", tables, problems)
+    uplinks = _uplinks(tables, problems)
+    check_scans(uplinks, problems)
     draft = Draft(
-        site=plain(SiteSettings, "site"),
-        services=_group(ServiceSettings, "services", tables, problems),
-        counters=_group(CounterSettings, "counters", tables, problems),
+        services=services,
+        counters=counters,
         ticket_machine=plain(TicketMachineSettings, "ticket_machine") if "ticket_machine" in tables else None,
         call_board=plain(CallBoardSettings, "call_board") if "call_board" in tables else None,
         devices={name: _device(name, raw, problems) for name, raw in _tables("devices", tables, problems).items()},
     )
-    check_together(draft, problems)
+    check_type(site, services, problems)
+    check_counters(counters, services, problems)
+    check_devices(draft, problems)
+    taken = dict.fromkeys(draft.devices, "a device here") | ({node.id: "this node"} if node is not None else {})
+    check_enrolled(satellites, uplinks.get(BROKER), taken, counters, problems)
     return {
-        **{name: plain(model, name) for name, model in PLAIN.items()},
-        "site": draft.site,
-        "services": draft.services,
-        "counters": {int(number): counter for number, counter in draft.counters.items()},
+        **{name: plain(model, name) for name, model in PLAIN.items() if name != "node"},
+        "node": node,
+        "site": site,
+        "services": services,
+        "counters": {int(number): counter for number, counter in counters.items()},
         "ticket_machine": draft.ticket_machine,
         "call_board": draft.call_board,
-        "mqtt": _group(MqttSettings, "mqtt", tables, problems),
+        "mqtt": uplinks,
+        "satellites": satellites,
         "devices": draft.devices,
     }
+
+
+def _satellite(tables: Document, digest: str, problems: Problems) -> SatelliteSettings:
+    for name in sorted(tables.keys() - set(OF_SATELLITES)):
+        known = name in SECTIONS
+        problems.add((name,), HUBS_OWN if known else "unknown section" + did_you_mean(name, OF_SATELLITES))
+
+    def plain(model: type[S], name: str) -> S | None:
+        return problems.check(model, tables.get(name, {}), (name,))
+
+    node = plain(SatelliteNodeSettings, "node")
+    counters = _group(DeskSettings, "counters", tables, problems)
+    draft = Draft(
+        services={},
+        counters=counters,
+        ticket_machine=None,
+        call_board=plain(CallBoardSettings, "call_board") if "call_board" in tables else None,
+        devices={name: _device(name, raw, problems) for name, raw in _tables("devices", tables, problems).items()},
+    )
+    mqtt = _group(MqttSettings, "mqtt", tables, problems)
+    check_scans(mqtt, problems)
+    check_devices(draft, problems)
+    check_satellite(node.id if node is not None else None, mqtt, [*counters, *filter(None, [draft.call_board])], problems)
+    parts = {
+        "hash": digest,
+        "site": plain(SatelliteSiteSettings, "site"),
+        "node": node,
+        "clock": plain(ClockSettings, "clock"),
+        "counters": {int(number): desk for number, desk in counters.items()},
+        "call_board": draft.call_board,
+        "scan": plain(ScanSettings, "scan"),
+        "mqtt": mqtt,
+        "devices": draft.devices,
+        "log": plain(LogSettings, "log"),
+    }
+    problems.raise_if_any()
+    return SatelliteSettings.model_validate(parts)
 
 
 def _tables(group: str, tables: Document, problems: Problems) -> Document:
@@ -104,12 +176,22 @@ def _tables(group: str, tables: Document, problems: Problems) -> Document:
 
 def _wrong_name(group: str) -> str:
     if group == "mqtt":
-        return "unknown uplink; this version of kiosd has one, [mqtt.central]"
+        return "unknown uplink; allowed: [mqtt.site], a broker at this site, and [mqtt.central], the one of the central system"
     return f"this name is not allowed; allowed: {pattern_words(NAMES[group])}"
 
 
 def _group(model: type[S], group: str, tables: Document, problems: Problems) -> dict[str, S | None]:
     return {name: problems.check(model, raw, (group, name)) for name, raw in _tables(group, tables, problems).items()}
+
+
+def _uplinks(tables: Document, problems: Problems) -> dict[str, MqttSettings | None]:
+    """Two connections of one client id to one broker would throw each other out for ever."""
+    uplinks = _group(MqttSettings, "mqtt", tables, problems)
+    first: dict[object, str] = {}
+    for name, mqtt in uplinks.items():
+        if mqtt is not None and (other := first.setdefault((mqtt.host, mqtt.port, mqtt.client_id), name)) != name:
+            problems.add(("mqtt", name), f"this is the broker of [mqtt.{other}]: remove one, or give one of them a client_id of its own")
+    return uplinks
 
 
 def _device(name: str, raw: object, problems: Problems) -> DeviceSettings | None:

@@ -3,27 +3,25 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from kiosd.mqtt.settings import MqttSettings
 from kiosd.ports import DriverConfig
 from kiosd.queue.calendar import Calendar
-from kiosd.queue.commands import DeviceId
+from kiosd.queue.commands import CounterNumber, DeviceId, not_an_identity
 from kiosd.queue.fields import Section
 from kiosd.queue.settings import CounterQueueSettings, HoursSettings, QueueSettings, RuleSettings, ServiceSettings, SiteSettings
 
-
-def _known_role(value: object) -> object:
-    if value == "satellite":
-        raise ValueError("a satellite comes with a later version of kiosd; this one runs every kiosk as its own hub")
-    return value
+NodeId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
+SatelliteId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$"), AfterValidator(not_an_identity)]
+"""A satellite's name: the hub's device, its user name at the broker, and the part of its devices' names before the dot."""
 
 
 class NodeSettings(Section):
-    """This board among those of its site. ``id`` is its part of MQTT topics."""
+    """This board among those of its site. ``id`` is its part of MQTT topics. A satellite has a configuration of its own kind."""
 
-    id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")] = "hub"
-    role: Annotated[Literal["hub"], BeforeValidator(_known_role)] = "hub"
+    id: NodeId = "hub"
+    role: Literal["hub", "satellite"] = "hub"
 
 
 class ClockSettings(Section):
@@ -32,13 +30,23 @@ class ClockSettings(Section):
     trust_rtc: bool = False
 
 
-class CounterSettings(CounterQueueSettings):
-    """A counter: what it serves, and the devices on its desk; each may be missing (domain section 2)."""
+class DeskSettings(Section):
+    """The devices on a counter's desk; each may be missing (domain section 2)."""
 
     keys: DeviceId | None = None
     scanner: DeviceId | None = None
     rating: DeviceId | None = None
     display: DeviceId | None = None
+
+
+class CounterSettings(CounterQueueSettings, DeskSettings):
+    """A counter: what it serves, and the devices on its desk that are at this board."""
+
+
+class EnrolledSettings(Section):
+    """A satellite as its hub knows it: the counters that it acts for; one behind a call board has none."""
+
+    counters: Annotated[tuple[CounterNumber, ...], Field(strict=False, max_length=99)] = ()
 
 
 class TicketMachineSettings(Section):
@@ -110,6 +118,7 @@ class Settings(Section):
     call_board: CallBoardSettings | None
     scan: ScanSettings
     mqtt: dict[str, MqttSettings]
+    satellites: dict[str, EnrolledSettings]
     devices: dict[str, DeviceSettings]
     journal: JournalSettings
     log: LogSettings

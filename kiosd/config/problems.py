@@ -18,7 +18,7 @@ Loc = tuple[str | int, ...]
 """Where a value is: the keys to it from the top of the file, and positions (from 0) in lists."""
 M = TypeVar("M", bound=BaseModel)
 
-GROUPS = frozenset({"services", "counters", "devices", "mqtt"})
+GROUPS = frozenset({"services", "counters", "devices", "mqtt", "satellites"})
 """Sections that hold sections: ``[devices.printer]``."""
 BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 LONGEST_VALUE = 60  # characters of a value that a message repeats
@@ -57,6 +57,7 @@ PATTERNS = {
     r"^[A-HJ-NP-Z]$": "one capital letter, not I or O",
     r"^[a-z0-9-]{1,32}$": "1 to 32 small letters, digits or hyphens",
     r"^[a-z0-9][a-z0-9_-]{0,31}$": "1 to 32 small letters, digits, hyphens or underscores",
+    r"^[a-z0-9][a-z0-9-]{0,31}$": "1 to 32 small letters, digits or hyphens, the first one no hyphen",
     r"^[1-9][0-9]?$": "a number from 1 to 99",
     r"^[a-zA-Z0-9_]{1,16}$": "1 to 16 letters, digits or underscores",
     r"^[0-9a-fA-F]{4}:[0-9a-fA-F]{4}$": "two groups of 4 hexadecimal digits, for example 1a2b:0001",

@@ -24,13 +24,14 @@ from kiosd.clock import Moment, utc_text
 from kiosd.errors import JournalError
 from kiosd.journal.chain import COLUMNS, Change, Row, Seal, Walk, genesis, row_hash
 from kiosd.journal.check import Audit
+from kiosd.journal.marks import Kept, Mark, Quarantine
 from kiosd.journal.past import SCANS, WITHOUT_TOKEN
 from kiosd.queue.events import DayOpened, Record, TokensErased, decode
 
 __all__ = ["ANSWERS_KEPT", "FILE", "NO_CURSORS", "SCHEMA_VERSION", "Audit", "Entry", "Journal", "Tail"]
 
 FILE = "journal.db"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 ANSWERS_KEPT = timedelta(hours=24)  # mqtt contract section 5: an id is known for 24 h
 _INSERT = f"INSERT INTO journal ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - a constant
 _ERASE = f"UPDATE journal SET data = {WITHOUT_TOKEN} WHERE {SCANS}"  # noqa: S608 - constants
@@ -102,6 +103,8 @@ class Journal:
             self.truncate()  # what was erased just before is still in the WAL
         self.stream: str = self._db.execute("SELECT id FROM stream").fetchone()[0]
         self.cursors: dict[str, int] = dict(self._db.execute("SELECT name, seq FROM cursor"))
+        self.retained: set[tuple[str, str]] = set(self._db.execute("SELECT broker, topic FROM retained"))
+        self.quarantined = [Quarantine(*row) for row in self._db.execute("SELECT broker, seq, kind, code, time FROM quarantine")]
         last = self._db.execute("SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1").fetchone()
         self.seq: int
         self._hash: bytes
@@ -123,7 +126,7 @@ class Journal:
                 self._db.execute("INSERT INTO stream VALUES (?, ?)", (str(uuid4()), utc_text(datetime.now(UTC))))
             self._db.execute("COMMIT")
 
-    def append(self, entries: Sequence[Entry], cursors: Mapping[str, int] = NO_CURSORS, changes: Sequence[Change] = ()) -> None:
+    def append(self, entries: Sequence[Entry], cursors: Mapping[str, int] = NO_CURSORS, changes: Sequence[Change | Mark] = ()) -> None:
         """Make ``entries`` durable, all or none, and with them ``cursors`` and ``changes``. Their ``seq`` continues the journal's."""
         rows = self._rows(entries)
         with _fatal("cannot write"):
@@ -133,11 +136,11 @@ class Journal:
                 self._commit(rows, cursors, changes)
         self.seq, self._hash = rows[-1][0], rows[-1][-1]
 
-    def move(self, cursors: Mapping[str, int]) -> None:
-        """Make ``cursors`` durable now: how far each follower has come."""
-        if cursors:
+    def move(self, cursors: Mapping[str, int], marks: Sequence[Mark] = ()) -> None:
+        """Make ``cursors`` and ``marks`` durable now: how far each follower has come, and what it remembers."""
+        if cursors or marks:
             with _fatal("cannot write cursors"):
-                self._commit((), cursors)
+                self._commit((), cursors, marks)
 
     def truncate(self) -> bool:
         """Fold the WAL into the file and leave nothing of it; False, at once, while somebody still reads from it."""
@@ -160,10 +163,22 @@ class Journal:
             self._db.execute("ROLLBACK")
             raise JournalError(f"journal: {change.last} was to be the last of {wanted} changed events, but there are {touched}")
 
-    def _commit(self, rows: Iterable[Row], cursors: Mapping[str, int], changes: Iterable[Change] = ()) -> None:
+    def _mark(self, mark: Mark) -> None:
+        if isinstance(mark, Quarantine):
+            values = (mark.broker, mark.seq, mark.kind, mark.code, mark.time)
+            self._db.execute("INSERT OR IGNORE INTO quarantine (broker, seq, kind, code, time) VALUES (?, ?, ?, ?, ?)", values)
+        elif mark.kept:
+            self._db.execute("INSERT OR IGNORE INTO retained (broker, topic) VALUES (?, ?)", (mark.broker, mark.topic))
+        else:
+            self._db.execute("DELETE FROM retained WHERE broker = ? AND topic = ?", (mark.broker, mark.topic))
+
+    def _commit(self, rows: Iterable[Row], cursors: Mapping[str, int], changes: Iterable[Change | Mark] = ()) -> None:
         self._db.execute("BEGIN IMMEDIATE")
         for change in changes:
-            self._change(change)
+            if isinstance(change, Kept | Quarantine):
+                self._mark(change)
+            else:
+                self._change(change)
         self._db.executemany(_INSERT, rows)
         self._db.executemany("INSERT INTO cursor VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq", cursors.items())
         self._db.execute("COMMIT")

@@ -71,6 +71,18 @@ class Reader:
         for begin in range(first, last + 1, PAGE_ROWS):
             yield from self._page(begin, min(begin + PAGE_ROWS - 1, last), types)
 
+    def tally(self, first: int, last: int) -> dict[str, tuple[int, int, str]]:
+        """By type: how many of the events ``first`` to ``last`` there are, and number and time of the first."""
+        query = "SELECT type, count(*), min(seq), time FROM journal WHERE seq BETWEEN ? AND ? GROUP BY type"  # time is of the min's row
+        found: dict[str, tuple[int, int, str]] = {}
+        for begin in range(first, last + 1, PAGE_ROWS):
+            with _reading(f"events {first} to {last}"):
+                rows = self._db.execute(query, (begin, min(begin + PAGE_ROWS - 1, last))).fetchall()
+            for kind, count, seq, time in rows:
+                before, first_seq, first_time = found.get(kind, (0, seq, time))
+                found[kind] = before + count, first_seq, first_time
+        return found
+
     def _page(self, first: int, last: int, types: Collection[str]) -> list[Row]:
         wanted = f" AND type IN ({', '.join('?' * len(types))})" if types else ""
         query = f"SELECT seq, time, clock, type, data FROM journal WHERE seq BETWEEN ? AND ?{wanted} ORDER BY seq"  # noqa: S608 - marks only

@@ -1,8 +1,8 @@
-"""What a link carries and promises. ``mqtt`` alone imports paho; ``unix`` is the control socket; ``memory`` is for tests."""
+"""What a link carries and promises. ``mqtt`` and ``direct`` speak MQTT by paho; ``unix`` is the control socket; ``memory`` is for tests."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 MAX_PAYLOAD = 8192  # bytes; mqtt contract section 5: "limit 8 KiB"
@@ -10,10 +10,13 @@ MAX_PAYLOAD = 8192  # bytes; mqtt contract section 5: "limit 8 KiB"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message. ``reply_to`` and ``correlation`` are MQTT 5's response topic and correlation data; ``expiry_s`` its message expiry."""
+    """One message. ``reply_to`` and ``correlation`` are MQTT 5's response topic and correlation data; ``expiry_s`` its message expiry.
+
+    ``limit``: the most bytes its payload may have over MQTT.
+    """
 
     topic: str
-    payload: bytes
+    payload: bytes = field(repr=False)  # it may be personal, and whoever logs a message does not think of that
     retain: bool = False
     qos: int = 1
     expiry_s: int | None = None
@@ -21,6 +24,7 @@ class Message:
     correlation: bytes | None = None
     content_type: str | None = None
     properties: tuple[tuple[str, str], ...] = ()
+    limit: int = MAX_PAYLOAD
 
 
 class Link(Protocol):

@@ -6,29 +6,30 @@ broker says is told as it is.
 """
 
 import asyncio
-import socket
+import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
-from paho.mqtt.client import Client, MQTTMessage, MQTTv5
+from paho.mqtt.client import Client, MQTTMessage, MQTTv5, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
-from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from kiosd.errors import ConfigError, Refused, Unavailable
+from kiosd.links import packets
 from kiosd.links.base import Message
 from kiosd.links.credentials import client_context, password
-from kiosd.links.mqtt import MAX_PACKET, NO_MATCHING_SUBSCRIBERS, _incoming, _no_delay, _properties
+from kiosd.links.packets import NO_MATCHING_SUBSCRIBERS
 from kiosd.links.window import Window
 from kiosd.mqtt.settings import MqttSettings
-from kiosd.threads import Lane
+from kiosd.threads import lane
 
 CONNECT_S = 5.0  # for name, TCP and TLS together, and as long again for the broker's answer
 GOODBYE_S = 1.0
+T = TypeVar("T")
 Take = Callable[[Message], None]
 
 
@@ -37,33 +38,39 @@ def word(reason: ReasonCode) -> str:
     return str(reason).lower().replace(" ", "_")
 
 
+def tls_context(settings: MqttSettings) -> ssl.SSLContext | None:
+    """What ``settings`` trust and show, None without TLS; ``ConfigError`` for a wrong file."""
+    return client_context(settings.ca_file, settings.cert_file, settings.key_file) if settings.ca_file is not None else None
+
+
 class DirectLink:
     """One connection. ``open`` it once; ``lost`` is done, with the reason in words, when it is over.
 
-    What arrives for ``subscribe`` goes to ``take``, in the loop. ``lane`` is where names are looked up and TLS is agreed on: both block.
+    What arrives for ``subscribe`` goes to ``take``, in the loop.
     """
 
-    def __init__(self, settings: MqttSettings, client_id: str, lane: Lane, take: Take | None = None) -> None:
-        self._settings, self._lane = settings, lane
+    def __init__(self, settings: MqttSettings, client_id: str, take: Take | None = None, context: ssl.SSLContext | None = None) -> None:
+        """``context``: the TLS context of ``settings`` if there is one already; else it is made of the files that they name."""
+        self._settings, self._context, self._v5 = settings, context, settings.protocol == "5"
         self._loop = asyncio.get_running_loop()
         self._window = Window(self._transmit)
         self._answers: dict[int, asyncio.Future[list[ReasonCode]]] = {}
         self._welcome: asyncio.Future[tuple[ReasonCode, Properties | None]] = self._loop.create_future()
         self.lost: asyncio.Future[str] = self._loop.create_future()
         self._misc: asyncio.TimerHandle | None = None
-        self._client = self._make_client(client_id, take)
+        self._take, self._taken = take, 0
+        self._client = self._make_client(client_id)
 
-    def _make_client(self, client_id: str, take: Take | None) -> Client:
-        client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTv5)
+    def _make_client(self, client_id: str) -> Client:
+        client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTv5 if self._v5 else MQTTv311)
         client.max_inflight_messages_set(0)  # no queue in paho: the window is ours
         client.connect_timeout = CONNECT_S
-        client.on_socket_open = _no_delay
+        client.on_socket_open = packets.no_delay
         client.on_connect = self._on_connect
         client.on_disconnect = lambda _client, _data, _flags, reason, _properties: self._over(str(reason))
         client.on_publish = lambda _client, _data, mid, reason, _properties: self._settled(mid, reason)
         client.on_subscribe = lambda _client, _data, mid, reasons, _properties: self._answered(mid, reasons)
-        if take is not None:
-            client.on_message = partial(_hand_on, take)
+        client.on_message = lambda _client, _data, message: self._came(message)
         return client
 
     # The life of the connection.
@@ -73,13 +80,13 @@ class DirectLink:
         settings = self._settings
         if settings.username is not None:
             self._client.username_pw_set(settings.username, password(settings.password_file))
-        if settings.ca_file is not None:
-            self._client.tls_set_context(client_context(settings.ca_file, settings.cert_file, settings.key_file))
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho types it so
-        properties.MaximumPacketSize = MAX_PACKET
-        connect = partial(self._client.connect, settings.host, settings.port, settings.keepalive_s, clean_start=True, properties=properties)
+        if (context := self._context or tls_context(settings)) is not None:
+            self._client.tls_set_context(context)
+        session = packets.session(0) if self._v5 else {}
+        connect = partial(self._client.connect, settings.host, settings.port, settings.keepalive_s, **session)
         try:
-            await self._lane.run(connect, 2 * CONNECT_S)
+            async with lane("mqtt-connect") as blocking:  # names and TLS
+                await blocking.run(connect, 2 * CONNECT_S)
         except ConfigError:
             raise
         except (OSError, ValueError) as exc:  # ssl's errors are OSErrors, a name that cannot be one is a ValueError
@@ -89,34 +96,40 @@ class DirectLink:
 
     async def _greeted(self) -> None:
         try:
-            async with asyncio.timeout(CONNECT_S):
-                reason, properties = await self._welcome
-        except TimeoutError:
+            reason, properties = await _in_time(self._welcome)
+        except Unavailable:
             await self.close()
-            raise Unavailable(f"the broker did not answer in {CONNECT_S:g} s") from None
+            raise
         if reason.is_failure:
             raise Refused(word(reason))
         self._window.size = min(self._settings.window, getattr(properties, "ReceiveMaximum", 65_535))
 
     def _drive(self) -> None:
         """From here on the loop calls paho, and paho's callbacks run in the loop."""
-        sock = self._client.socket()
+        sock: Any = self._client.socket()  # a socket, plain or TLS
         if sock is None:
             return
         self._client.on_socket_close = lambda _client, _data, closing: self._let_go(closing)
         self._client.on_socket_register_write = lambda _client, _data, full: self._loop.add_writer(full, self._client.loop_write)
-        self._client.on_socket_unregister_write = lambda _client, _data, empty: self._loop.remove_writer(empty)
+        self._client.on_socket_unregister_write = self._nothing_to_write
         self._loop.add_reader(sock, self._read, sock)
         self._keep_alive()
 
     def _read(self, sock: Any) -> None:
-        self._client.loop_read()
-        while self._client.socket() is sock and self._settings.tls and sock.pending():
-            self._client.loop_read()  # decrypted already: epoll knows nothing of it
+        """paho reads one packet at a time. Epoll knows nothing of what is decrypted already, and where a message came there may be more."""
+        more = True
+        while more:
+            before = self._taken
+            self._client.loop_read()
+            open_still = self._client.socket() is sock
+            more = open_still and (self._taken > before or (self._settings.tls and sock.pending() > 0))
 
     def _keep_alive(self) -> None:
         self._client.loop_misc()
         self._misc = self._loop.call_later(max(0.5, self._settings.keepalive_s / 4), self._keep_alive)
+
+    def _nothing_to_write(self, _client: Client, _data: Any, sock: Any) -> None:
+        self._loop.remove_writer(sock)
 
     def _let_go(self, sock: Any) -> None:
         self._loop.remove_reader(sock)
@@ -145,10 +158,10 @@ class DirectLink:
         with suppress(TimeoutError):
             async with asyncio.timeout(GOODBYE_S):
                 await asyncio.shield(self.lost)
-        if (sock := self._client.socket()) is not None:  # it does not even take our bytes
+        sock: Any = self._client.socket()
+        if sock is not None:  # the broker does not even take our bytes
             self._let_go(sock)
-            sock.shutdown(socket.SHUT_RDWR)
-            self._client.loop_read()
+            sock.close()
         self._over("closed")
 
     # Messages.
@@ -167,7 +180,8 @@ class DirectLink:
         return future
 
     def _transmit(self, message: Message) -> int:
-        info = self._client.publish(message.topic, message.payload, message.qos, message.retain, _properties(message))
+        properties = packets.properties(message) if self._v5 else None
+        info = self._client.publish(message.topic, message.payload, message.qos, message.retain, properties)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise Unavailable("the connection has just gone")
         return info.mid
@@ -182,25 +196,33 @@ class DirectLink:
         """Have what fits ``pattern`` taken from now on, with what was retained before if asked for. ``Refused`` with the reason's word."""
         retain = SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE if retained else SubscribeOptions.RETAIN_DO_NOT_SEND
         options = SubscribeOptions(qos=1, retainAsPublished=True, retainHandling=retain)
-        _, mid = self._client.subscribe(pattern, options=options)
+        _, mid = self._client.subscribe(pattern, options=options) if self._v5 else self._client.subscribe(pattern, qos=1)
         if mid is None or self.lost.done():
             raise Unavailable("the connection has just gone")
         self._answers[mid] = self._loop.create_future()
         try:
-            async with asyncio.timeout(CONNECT_S):
-                reasons = await self._answers[mid]
-        except TimeoutError:
-            raise Unavailable("the broker did not answer in time") from None
+            reasons = await _in_time(self._answers[mid])
         finally:
             del self._answers[mid]
         for reason in reasons:
             if reason.is_failure:
                 raise Refused(word(reason))
 
+    def _came(self, message: MQTTMessage) -> None:
+        self._taken += 1
+        if self._take is not None:
+            self._take(packets.incoming(message))
+
     def _answered(self, mid: int, reasons: list[ReasonCode]) -> None:
         if (future := self._answers.get(mid)) is not None and not future.done():
             future.set_result(reasons)
 
 
-def _hand_on(take: Take, _client: Client, _data: Any, message: MQTTMessage) -> None:
-    take(_incoming(message))
+async def _in_time(answer: asyncio.Future[T]) -> T:
+    try:
+        async with asyncio.timeout(CONNECT_S):
+            return await answer
+    except Unavailable:
+        raise
+    except TimeoutError:
+        raise Unavailable(f"the broker did not answer in {CONNECT_S:g} s") from None

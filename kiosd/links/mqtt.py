@@ -1,84 +1,50 @@
-"""A link over MQTT 5: the only file that imports paho.
+"""A link over MQTT 5, or 3.1.1 where a broker has no better: the daemon's way to paho.
 
 Rule 1  paho's callbacks run in paho's thread, some under its locks: they only hand over to the loop, and cannot raise. An exception there
         would end that thread without a word, and ``is_connected()`` would stay true (paho#704).
 Rule 2  paho never queues. At most ``window`` messages (or the broker's Receive Maximum) are inside it, the rest wait here; when the
         connection ends, everything that was not acknowledged fails with ``Unavailable`` and paho forgets it before it connects again.
         Its own queue is RAM, ignores its limit after a reconnect (paho#492) and would send everything a second time.
-Rule 3  Only the reason code of MQTT 5 tells whether a message was taken: ``is_published()`` is true for a refused one.
+Rule 3  Only the reason code of MQTT 5 tells whether a message was taken: ``is_published()`` is true for a refused one. MQTT 3.1.1 has
+        none: there a message that was acknowledged counts as taken.
+Rule 4  A broker that is silent is given up after 1.5 times ``keepalive_s``, or 20 s after the first message that it did not acknowledge.
 """
 
 import asyncio
 import logging
-import random
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTv5, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
-from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from kiosd.clock import Clock
 from kiosd.errors import DeviceError, Refused, Unavailable
-from kiosd.links.base import MAX_PAYLOAD, Message
+from kiosd.links import packets
+from kiosd.links.backoff import Backoff
+from kiosd.links.base import Message
 from kiosd.links.credentials import client_context, password
+from kiosd.links.packets import KEEP_ALIVE_TIMEOUT, NO_MATCHING_SUBSCRIBERS, SESSION_TAKEN_OVER
 from kiosd.links.subscriptions import Subscriptions
-from kiosd.links.window import Window, packet_size
+from kiosd.links.window import Answers, Window, packet_size
 from kiosd.mqtt.settings import MqttSettings
 from kiosd.threads import lane
 
 log = logging.getLogger(__name__)
 
-NO_MATCHING_SUBSCRIBERS = 0x10
-SESSION_TAKEN_OVER = 0x8E
-WILL_DELAY_S = 10  # a drop shorter than this is nobody's business
-SESSION_EXPIRY_S = 60  # must be longer than the will's delay: a session that ends sends its will at once
-MAX_PACKET = 65_536  # what a broker may send us; a command is far smaller
 RETRY_S = (1.0, 15.0)  # first and longest pause between attempts; paho's own 120 s is too long for a counter
-QUICK_DROP_S, QUICK_DROPS = 5.0, 3  # more than 3 drops, each within 5 s of its connect: another client uses this id
+PING_SHARE = 0.7  # paho notices after up to twice what it is told, the contract wants 1.5 times
+ACK_S = 20.0
 GOODBYE_S, STOP_S = 1.0, 0.5
 
 Presence = Callable[[str, int], Message]
 """The status message for ``online``, ``offline`` or ``lost`` of connection ``conn``."""
-
-
-def _properties(message: Message, packet: int = PacketTypes.PUBLISH) -> Properties:
-    properties = Properties(packet)  # type: ignore[no-untyped-call]
-    if message.content_type is not None:
-        properties.ContentType = message.content_type
-        properties.PayloadFormatIndicator = 1  # all our payloads are UTF-8
-    if message.expiry_s is not None:
-        properties.MessageExpiryInterval = message.expiry_s
-    if message.reply_to is not None:
-        properties.ResponseTopic = message.reply_to
-    if message.correlation is not None:
-        properties.CorrelationData = message.correlation
-    if message.properties:
-        properties.UserProperty = list(message.properties)
-    if packet == PacketTypes.WILLMESSAGE:
-        properties.WillDelayInterval = WILL_DELAY_S
-    return properties
-
-
-def _incoming(message: MQTTMessage) -> Message:
-    properties = message.properties
-    return Message(
-        topic=message.topic,
-        payload=bytes(message.payload),
-        retain=message.retain,
-        qos=message.qos,
-        expiry_s=getattr(properties, "MessageExpiryInterval", None),
-        reply_to=getattr(properties, "ResponseTopic", None),
-        correlation=getattr(properties, "CorrelationData", None),
-        content_type=getattr(properties, "ContentType", None),
-        properties=tuple(getattr(properties, "UserProperty", ())),
-    )
 
 
 class MqttLink:
@@ -97,16 +63,19 @@ class MqttLink:
         presence: Presence | None = None,
         retry_s: tuple[float, float] = RETRY_S,
     ) -> None:
-        self._settings, self._clock, self._presence, self._retry_s = settings, clock, presence, retry_s
+        self._settings, self._clock, self._presence = settings, clock, presence
+        self._v5, self._backoff = settings.protocol == "5", Backoff(*retry_s)
         self._loop = asyncio.get_running_loop()
         self._client = self._make_client(settings.client_id or client_id)
-        self._window = Window(self._transmit)
+        self._window, self._answers = Window(self._transmit), Answers(self._settled)
         self._subscriptions = Subscriptions()
+        self._with_retained: set[str] = set()
         self._max_packet = sys.maxsize
-        self._conn, self._online, self._open, self._refusal = 0, False, True, ""
-        self._connected_at, self._quick_drops, self._crowded = 0.0, 0, False
+        self._conn, self._online, self._open, self._why = 0, False, True, ""
+        self._connected_at = 0.0
+        self._patience: asyncio.TimerHandle | None = None
         self._changed = asyncio.Event()
-        self.reason = "not connected yet"
+        self.reason, self.cut_off = "not connected yet", False
 
     # What paho calls, in its thread: nothing here changes our state except by handing over.
 
@@ -115,37 +84,36 @@ class MqttLink:
             self._loop.call_soon_threadsafe(call, *args)
 
     def _make_client(self, client_id: str) -> Client:
-        client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTv5)
+        client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTv5 if self._v5 else MQTTv311)
         client.suppress_exceptions = True
         client.max_inflight_messages_set(0)  # no queue in paho: the window is ours
         client.on_pre_connect = _forget
-        client.on_socket_open = _no_delay
+        client.on_socket_open = packets.no_delay
         client.on_connect = self._on_connect
         client.on_connect_fail = lambda _client, _data: self._hand_over(self._failed, str(sys.exc_info()[1]))  # paho calls it in an except
         client.on_disconnect = self._on_disconnect
-        client.on_publish = lambda _client, _data, mid, reason, _properties: self._hand_over(self._settled, mid, reason)
+        client.on_publish = lambda _client, _data, mid, reason, _properties: self._answers.put_from_thread(mid, reason)
         client.on_subscribe = lambda _client, _data, _mid, reasons, _properties: self._hand_over(self._subscribed, reasons)
-        client.on_message = lambda _client, _data, message: self._subscriptions.put_from_thread(_incoming(message))
+        client.on_message = lambda _client, _data, message: self._subscriptions.put_from_thread(packets.incoming(message))
         return client
 
     def _on_connect(self, _client: Client, _data: Any, _flags: ConnectFlags, reason: ReasonCode, properties: Properties | None) -> None:
         if reason.is_failure:
-            self._refusal = f"the broker refused the connection: {reason}"  # told by on_disconnect, which comes next
+            self._why = f"the broker refused the connection: {reason}"  # told by on_disconnect, which comes next
         else:
             self._hand_over(self._connected, properties)
 
     def _on_disconnect(self, client: Client, _data: Any, flags: DisconnectFlags, reason: ReasonCode, _properties: Any) -> None:
         taken_over = reason.value == SESSION_TAKEN_OVER
-        self._draw_delays(client, self._crowded or taken_over)  # here, for paho reads them as soon as this returns
+        self._draw_delays(client, taken_over)  # here, for paho reads them as soon as this returns
         words = "the broker ended the connection" if flags.is_disconnect_packet_from_server else "connection lost"
-        refusal, self._refusal = self._refusal, ""
-        self._hand_over(self._disconnected, refusal or f"{words}: {reason}", taken_over)
+        why, self._why = self._why, ""
+        cut_off = not (why or taken_over or reason.value == KEEP_ALIVE_TIMEOUT)
+        self._hand_over(self._disconnected, why or f"{words}: {reason}", taken_over, cut_off)
 
-    def _draw_delays(self, client: Client, crowded: bool) -> None:
-        """Without jitter every kiosk of the country comes back in the same second after a broker restart."""
-        first, longest = (4 * self._retry_s[1],) * 2 if crowded else self._retry_s
-        low, high = random.uniform(first, 2 * first), random.uniform(longest * 2 / 3, longest)  # noqa: S311 - spreads load, guards nothing
-        client.reconnect_delay_set(low, max(low, high))  # type: ignore[arg-type]  # paho only adds and compares
+    def _draw_delays(self, client: Client, crowded: bool = False) -> None:
+        low, high = self._backoff.draw(crowded)
+        client.reconnect_delay_set(low, high)  # type: ignore[arg-type]  # paho only adds and compares
 
     # The life of the connection, in the loop.
 
@@ -156,11 +124,9 @@ class MqttLink:
         if settings.ca_file is not None:
             self._client.tls_set_context(client_context(settings.ca_file, settings.cert_file, settings.key_file))
         self._prepare_will()
-        self._draw_delays(self._client, crowded=False)
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.SessionExpiryInterval = SESSION_EXPIRY_S
-        properties.MaximumPacketSize = MAX_PACKET
-        self._client.connect_async(settings.host, settings.port, settings.keepalive_s, clean_start=True, properties=properties)
+        self._draw_delays(self._client)
+        keepalive_s = max(1, int(settings.keepalive_s * PING_SHARE))
+        self._client.connect_async(settings.host, settings.port, keepalive_s, **(packets.session() if self._v5 else {}))
         self._client.loop_start()
         return self
 
@@ -170,6 +136,8 @@ class MqttLink:
                 if self._presence is not None and self._online:
                     await self.publish(self._presence("offline", self._conn))
         self._open = False
+        if self._patience is not None:
+            self._patience.cancel()
         self._set_online(False, "the link is closed")
         self._client.disconnect()
         async with lane("mqtt-stop") as stopper:  # loop_stop joins paho's thread, which may be in the middle of a connect
@@ -184,7 +152,8 @@ class MqttLink:
         self._conn = max(self._conn + 1, int(self._clock.now().monotonic * 1000))
         if self._presence is not None:
             will = self._presence("lost", self._conn)
-            self._client.will_set(will.topic, will.payload, will.qos, will.retain, _properties(will, PacketTypes.WILLMESSAGE))
+            properties = packets.properties(will, packets.WILL_DELAY_S) if self._v5 else None
+            self._client.will_set(will.topic, will.payload, will.qos, will.retain, properties)
 
     def _connected(self, properties: Properties | None) -> None:
         self._window.size = min(self._settings.window, getattr(properties, "ReceiveMaximum", 65_535))
@@ -200,14 +169,13 @@ class MqttLink:
             log.warning("mqtt: no connection to %s:%d: %s", self._settings.host, self._settings.port, reason)
             self.reason = reason
 
-    def _disconnected(self, reason: str, taken_over: bool) -> None:
+    def _disconnected(self, reason: str, taken_over: bool, cut_off: bool) -> None:
         if not self._online:
             self._failed(reason)
             return
-        quick = self._clock.now().monotonic - self._connected_at < QUICK_DROP_S
-        self._quick_drops = self._quick_drops + 1 if quick else 0
-        self._crowded = taken_over or self._quick_drops >= QUICK_DROPS
-        log.warning("mqtt: %s%s", reason, "; another client seems to use this client id" if self._crowded else "")
+        self._backoff.dropped(self._clock.now().monotonic - self._connected_at, taken_over)
+        self.cut_off = cut_off
+        log.warning("mqtt: %s%s", reason, "; another client seems to use this client id" if self._backoff.crowded else "")
         self._window.fail(Unavailable(reason))
         self._prepare_will()
         self._set_online(False, reason)
@@ -249,32 +217,60 @@ class MqttLink:
     def send(self, message: Message) -> asyncio.Future[None]:
         """Give ``message`` to the broker as soon as the window has room; the future ends as ``publish`` would."""
         future: asyncio.Future[None] = self._loop.create_future()
-        if len(message.payload) > MAX_PAYLOAD or packet_size(message) > self._max_packet:
+        if len(message.payload) > message.limit or (self._max_packet < sys.maxsize and packet_size(message) > self._max_packet):
             future.set_exception(Refused("too_large", {"topic": message.topic, "bytes": len(message.payload)}))
         elif not self._online:
             future.set_exception(Unavailable(self.reason))
         else:
             self._window.add(message, future)
+            if self._patience is None:
+                self._patience = self._loop.call_later(ACK_S, self._look_for_silence)
         return future
 
+    def _look_for_silence(self) -> None:
+        """A wire that has died is noticed by what is not acknowledged, sooner than by keepalive."""
+        self._patience, waited = None, self._window.oldest_s
+        if waited is None or not self._open:
+            return
+        if waited >= ACK_S:
+            self._break_off(f"the broker acknowledged nothing for {waited:.0f} s")
+        else:
+            self._patience = self._loop.call_later(ACK_S - waited, self._look_for_silence)
+
+    def _break_off(self, why: str) -> None:
+        """End the connection without a word to the broker, as if the wire had been cut; paho notices and connects again."""
+        self._why, wire = why, self._client.socket()
+        if wire is not None:
+            with suppress(OSError):
+                wire.shutdown(socket.SHUT_RDWR)  # type: ignore[attr-defined]  # paho's type knows less than a socket has
+
     def _transmit(self, message: Message) -> int:
-        info = self._client.publish(message.topic, message.payload, message.qos, message.retain, _properties(message))
+        properties = packets.properties(message) if self._v5 else None
+        info = self._client.publish(message.topic, message.payload, message.qos, message.retain, properties)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise Unavailable("the connection has just gone")
         return info.mid
 
     def _settled(self, mid: int, reason: ReasonCode) -> None:
-        word = "nobody_listens" if reason.value == NO_MATCHING_SUBSCRIBERS else str(reason).lower().replace(" ", "_")
-        taken = not reason.is_failure and reason.value != NO_MATCHING_SUBSCRIBERS
-        self._window.settle(mid, None if taken else Refused(word))
+        no = None
+        if reason.value == NO_MATCHING_SUBSCRIBERS:
+            no = Refused("nobody_listens")
+        elif reason.is_failure:
+            no = Refused(str(reason).lower().replace(" ", "_"))
+        self._window.settle(mid, no)
 
     # Messages in.
 
     @asynccontextmanager
-    async def subscribe(self, pattern: str) -> AsyncIterator[AsyncIterator[Message]]:
-        """See ``Link``. Subscribed anew at every connect, before ``connected`` returns; retained messages from before are not asked for."""
+    async def subscribe(self, pattern: str, retained: bool = False) -> AsyncIterator[AsyncIterator[Message]]:
+        """See ``Link``. Subscribed anew at every connect, before ``connected`` returns.
+
+        Retained messages from before come when ``retained`` is set; over MQTT 3.1.1 they always do.
+        """
         try:
             with self._subscriptions.open(pattern) as arrivals:
+                if retained:
+                    self._with_retained.add(pattern)
                 if self._online:
                     self._subscribe(pattern)
                 yield arrivals
@@ -283,8 +279,12 @@ class MqttLink:
                 self._client.unsubscribe(pattern)
 
     def _subscribe(self, pattern: str) -> None:
+        if not self._v5:
+            self._client.subscribe(pattern, qos=1)
+            return
+        wanted = SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE if pattern in self._with_retained else SubscribeOptions.RETAIN_DO_NOT_SEND
         # retainAsPublished: without it a retained command looks like an ordinary one; noLocal: what we clear must not come back to us
-        options = SubscribeOptions(qos=1, noLocal=True, retainAsPublished=True, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+        options = SubscribeOptions(qos=1, noLocal=True, retainAsPublished=True, retainHandling=wanted)
         self._client.subscribe(pattern, options=options)
 
     def _subscribed(self, reasons: list[ReasonCode]) -> None:
@@ -296,8 +296,3 @@ class MqttLink:
 def _forget(client: Client, _data: Any) -> None:
     """Rule 2: what the last connection did not deliver has failed; it must not be sent behind our back."""
     client.drop_out_messages()
-
-
-def _no_delay(_client: Client, _data: Any, sock: Any) -> None:
-    """Without it a reply waits for the broker's delayed acknowledgement: 44 ms instead of 2."""
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

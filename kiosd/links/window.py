@@ -3,10 +3,13 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from kiosd.links.base import Message
 
+A = TypeVar("A")
 STRING_OVERHEAD, ALLOWANCE = 3, 64  # bytes a string adds to an MQTT PUBLISH, and everything else in it, rounded up
 
 
@@ -21,6 +24,29 @@ def packet_size(message: Message) -> int:
 class _Outgoing:
     message: Message
     future: asyncio.Future[None]
+    sent_at: float = 0.0
+
+
+class Answers(Generic[A]):
+    """Hands acknowledgements from the transport's thread to ``take`` in the loop; those that come together wake it once."""
+
+    def __init__(self, take: Callable[[int, A], None]) -> None:
+        self._loop, self._take = asyncio.get_running_loop(), take
+        self._came: deque[tuple[int, A]] = deque()
+        self._awake = False
+
+    def put_from_thread(self, key: int, answer: A) -> None:
+        """Hand over. Safe from one thread; never raises, never blocks."""
+        self._came.append((key, answer))
+        if not self._awake:
+            self._awake = True
+            with suppress(RuntimeError):  # the loop is closed: nobody is left to tell
+                self._loop.call_soon_threadsafe(self._hand_on)
+
+    def _hand_on(self) -> None:
+        self._awake = False  # first: what comes from now on wakes the loop again
+        while self._came:
+            self._take(*self._came.popleft())
 
 
 class Window:
@@ -28,9 +54,15 @@ class Window:
 
     def __init__(self, transmit: Callable[[Message], Hashable]) -> None:
         self.size = 1
-        self._transmit = transmit
+        self._transmit, self._time = transmit, asyncio.get_running_loop().time
         self._waiting: deque[_Outgoing] = deque()
         self._under_way: dict[Hashable, _Outgoing] = {}
+
+    @property
+    def oldest_s(self) -> float | None:
+        """For how many seconds the oldest message has waited for its acknowledgement; None when none does."""
+        oldest = next(iter(self._under_way.values()), None)
+        return self._time() - oldest.sent_at if oldest is not None else None
 
     def add(self, message: Message, future: asyncio.Future[None]) -> None:
         """Send ``message`` as soon as there is room, unless ``future``, which ``settle`` or ``fail`` ends, was cancelled meanwhile."""
@@ -42,6 +74,7 @@ class Window:
             outgoing = self._waiting.popleft()
             if outgoing.future.done():
                 continue
+            outgoing.sent_at = self._time()
             try:
                 self._under_way[self._transmit(outgoing.message)] = outgoing
             except Exception as exc:  # noqa: BLE001 - belongs to whoever sends this message

@@ -10,10 +10,11 @@ Rule 4  Any sign that somebody listens again (a probe or an older send that was 
 Rule 5  The first event of a family after a hold or a connect goes alone: while nobody listens one event is refused, not a window full,
         and a subscriber that comes in that moment does not get the end of the window first.
 Rule 6  A parcel of an earlier ``round`` of its family (sent before a hold or a lost connection) counts for nothing but rule 4.
+Rule 7  A family that this broker is not told is passed over: nothing of it is owed.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from kiosd.queue.events import FAMILIES, Record, family
@@ -32,6 +33,7 @@ class Parcel:
 class _Family:
     done: int
     read: int
+    told: bool = True
     round: int = 0
     held: Record | None = None
     proven: bool = False
@@ -51,8 +53,8 @@ class _Family:
 class Delivery:
     """Where an uplink stands. ``moved``: the pass must begin anew at ``begin()``; until then ``offer`` takes nothing."""
 
-    def __init__(self, cursors: Mapping[str, int], families: Iterable[str] = FAMILIES) -> None:
-        self._families = {name: _Family(cursors.get(name, 0), cursors.get(name, 0)) for name in families}
+    def __init__(self, cursors: Mapping[str, int], families: Iterable[str] = FAMILIES, told: Collection[str] = FAMILIES) -> None:
+        self._families = {name: _Family(cursors.get(name, 0), cursors.get(name, 0), name in told) for name in families}
         self._at: int | None = None
         self.moved = True
 
@@ -82,7 +84,7 @@ class Delivery:
     def wants(self, record: Record) -> bool:
         """Whether ``offer`` would make a parcel of it."""
         mine = self._families[family(record.event.type)]
-        return not self.moved and mine.held is None and record.seq > mine.read
+        return mine.told and not self.moved and mine.held is None and record.seq > mine.read
 
     def waits(self, record: Record) -> bool:
         """Whether the pass must wait with it until something under way is settled (rule 5)."""
@@ -118,7 +120,7 @@ class Delivery:
     def refused(self, parcel: Parcel) -> bool:
         """The other side does not take it; whether that began a hold."""
         mine = self._families[family(parcel.record.event.type)]
-        if parcel.round != mine.round:
+        if parcel.round != mine.round or parcel.record.seq <= mine.done:
             return False
         mine.held = mine.under_way[0].record
         mine.back()
@@ -137,6 +139,21 @@ class Delivery:
         for one in self._families.values():
             one.held = None
         self.moved = True
+
+    def confirmed(self, seq: int) -> None:
+        """Who the events are for has everything up to ``seq``, whatever the broker said."""
+        for one in self._families.values():
+            while one.under_way and one.under_way[0].record.seq <= seq:
+                one.under_way.popleft()
+            one.done, one.read = max(one.done, seq), max(one.read, seq)
+            if one.held is not None and one.held.seq <= seq:
+                one.held, self.moved = None, True
+
+    def rewind(self, seq: int) -> None:
+        """Everything after ``seq`` is owed again, whatever the broker said."""
+        for one in self._families.values():
+            one.done = min(one.done, seq)
+        self.disconnected()
 
     def disconnected(self) -> None:
         """The connection is gone: what was under way may or may not have arrived, so it is owed; every hold is forgotten."""

@@ -15,6 +15,7 @@ CLOUDEVENT = "application/cloudevents+json"
 STATE_EXPIRY_S = 43_200
 """Twelve hours: longer than any working day, so that a dead kiosk's retained "open" is gone the next morning."""
 REPLY_EXPIRY_S = 60
+SCAN_EXPIRY_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,10 @@ TOPICS: tuple[Topic, ...] = (
     Topic("queue", "queue", "open or why not; waiting, issued, last call per service; rev", retain=True, expiry_s=STATE_EXPIRY_S),
     Topic("counter", "counter/<n>", "one counter: state, services, ticket, number, calls, rev", retain=True, expiry_s=STATE_EXPIRY_S),
     Topic("event", "ev/<family>", "CloudEvents 1.0, one per event, in order of sequence", content_type=CLOUDEVENT),
-    Topic("command", "cmd/<name>", "id, counter, args, issued_at, ttl; never retained", to="in"),
-    Topic("reply", "reply/<client>", "id, status (done, rejected, expired, failed), result or reason, sequence", expiry_s=REPLY_EXPIRY_S),
+    Topic("ack", "ack/<consumer>", "stream, sequence: everything up to it has arrived; written by the consumer", retain=True, to="in"),
+    Topic("command", "cmd/<name>", "id, counter, args, actor, issued_at, ttl, client, expect_rev; never retained", to="in"),
+    Topic("reply", "reply/<client>", "id, status (done, accepted, rejected, expired, failed), result, sequence", expiry_s=REPLY_EXPIRY_S),
+    Topic("scan", "scan/raw", "what was scanned, only with forward_scans: counter, ticket, token, payload", expiry_s=SCAN_EXPIRY_S),
 )
 ROWS: dict[str, Topic] = {row.name: row for row in TOPICS}
 
@@ -66,6 +69,10 @@ class Topics:
     def commands(self) -> str:
         """The pattern that fits every command to this node."""
         return f"{self.root}/cmd/+"
+
+    def satellite(self, node: str) -> str:
+        """What the topics between this hub and its satellite ``node`` begin with."""
+        return f"{self.root}/sat/{node}"
 
     def path(self, name: str, key: object = "") -> str:
         """The topic of row ``name``, ``key`` standing for its ``<...>``."""

@@ -1,150 +1,106 @@
 """Tells one broker everything: follows the journal by cursor, at least once, in order; and keeps the retained states fresh.
 
 At every connect: ``info``, ``status``, all states, then the events that are owed, oldest first and paced, then what happens now, at once.
-An event counts as told when its PUBACK says so and somebody listened (``delivery`` has the rules).
+An event counts as told when its PUBACK says so and somebody listened (``delivery`` has the rules), or, with ``confirm = "consumer"``,
+when the consumer says so (``watermark``). One that the broker does not take or dies of is left out, loudly, and the others go on.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
-from typing import Protocol
 
-from kiosd.clock import Clock
+from kiosd.clock import Clock, Moment
 from kiosd.errors import Refused, Unavailable
-from kiosd.links.base import Link, Message
+from kiosd.links.base import Message
+from kiosd.mqtt.consumer import Consumer
 from kiosd.mqtt.delivery import Delivery, Parcel
 from kiosd.mqtt.envelope import event_message
-from kiosd.mqtt.states import Node, States, info_message, status_message
+from kiosd.mqtt.interface import BrokerLink, Memory
+from kiosd.mqtt.quarantine import Quarantine
+from kiosd.mqtt.retained import NOBODY_LISTENS, Retained, following
+from kiosd.mqtt.settings import MqttSettings
+from kiosd.mqtt.states import Node
+from kiosd.mqtt.suspects import SUDDEN_S
+from kiosd.mqtt.troubles import Troubles
 from kiosd.queue.events import FAMILIES, Record, family
-from kiosd.queue.interface import Queue, Snapshot
+from kiosd.queue.interface import Queue
 
 log = logging.getLogger(__name__)
 
-STATE_GAP_S = 0.5  # contract: a state at most twice a second, newest wins
-REFRESH_S = 10.0  # some states change by time alone: a rating window closes, the office opens
 PROBE_S = 3.0  # less than the 5 s a consumer waits for a missing sequence before it asks for it
 RETRY_S = 1.0
 POISON = frozenset({"too_large", "payload_format_invalid"})
 """Refusals that no waiting will cure: the event is left out, loudly, and the others go on."""
 
 
-class Cursors(Protocol):
-    """Named positions in the journal that outlast the process. ``get`` is 0 for a new name; ``set`` may lose the last seconds."""
+class Uplink:
+    """The uplink to broker ``name``, whose cursors are ``<name>/<family>``. ``run`` it; ``troubles`` says what it suffers from."""
 
-    def get(self, name: str) -> int: ...
-    def set(self, name: str, seq: int) -> None: ...
-
-
-class BrokerLink(Link, Protocol):
-    """A ``Link`` whose connection comes and goes; see ``links.mqtt.MqttLink``."""
-
-    @property
-    def connection(self) -> int | None: ...
-    @property
-    def reason(self) -> str: ...
-    def send(self, message: Message) -> asyncio.Future[None]: ...
-    async def connected(self) -> int: ...
-    async def lost(self, conn: int) -> str: ...
-
-
-async def run_uplink(
-    queue: Queue,
-    link: BrokerLink,
-    cursors: Cursors,
-    name: str,
-    clock: Clock,
-    node: Node,
-    window: int = 20,
-    pace_per_s: float = 200.0,
-) -> None:
-    """Follow ``queue`` over ``link`` for ever, remembering how far in ``cursors`` as ``<name>/<family>``."""
-    uplink = _Uplink(queue, link, cursors, name, clock, node, window, pace_per_s)
-    while True:
-        conn = await link.connected()
-        try:
-            await uplink.session(conn)
-        except* Unavailable:
-            if link.connection == conn:
-                log.warning("uplink %s: the queue could not be asked; again in %g s", name, RETRY_S)
-                await clock.sleep(RETRY_S)
-
-
-@asynccontextmanager
-async def _following(queue: Queue, since: int) -> AsyncIterator[AsyncIterator[Record]]:
-    records = queue.events(since)
-    try:
-        yield records
-    finally:
-        if isinstance(records, AsyncGenerator):
-            await records.aclose()
-
-
-class _Uplink:
-    def __init__(
-        self, queue: Queue, link: BrokerLink, cursors: Cursors, name: str, clock: Clock, node: Node, window: int, pace_per_s: float
-    ) -> None:
-        self._queue, self._link, self._cursors, self._name, self._clock, self._node = queue, link, cursors, name, clock, node
-        self._window, self._gap_s = window, 1 / pace_per_s
-        self._remembered = {one: cursors.get(f"{name}/{one}") for one in FAMILIES}
-        self._delivery = Delivery(self._remembered)
-        self._states = States(node, clock)
-        self._under_way = 0
+    def __init__(self, queue: Queue, link: BrokerLink, memory: Memory, name: str, clock: Clock, node: Node, mqtt: MqttSettings) -> None:
+        self._queue, self._link, self._memory, self._name, self._clock, self._node = queue, link, memory, name, clock, node
+        self._window, self._gap_s = mqtt.window, 1 / mqtt.pace_per_s if mqtt.pace_per_s else 0.0
+        self._remembered: dict[str, int] = {one: memory.get(f"{name}/{one}") for one in FAMILIES}
+        self._delivery = Delivery(self._remembered, told=mqtt.events)
+        self.troubles = Troubles(mqtt.consumer)
+        self.quarantine = Quarantine(queue, memory, name, clock, self.troubles)
+        self._retained = Retained(queue, link, memory, name, clock, node)
+        self._consumer = self._listener(mqtt.consumer) if mqtt.confirm == "consumer" else None
+        self._under_way: set[Parcel] = set()  # after a connection: what was not answered
+        self._greeted, self._sent_at = False, 0.0
         self._room, self._moved, self._some_held = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._stream, self._backlog_end, self._next_at = "", 0, 0.0
 
-    async def session(self, conn: int) -> None:
+    def _listener(self, consumer: str) -> Consumer:
+        self._delivery.rewind(self._told)
+        topic = self._node.topics.path("ack", consumer)
+        return Consumer(self._link, topic, self._clock, self.troubles, self._rose, self._owed)
+
+    @property
+    def _told(self) -> int:
+        """Everything up to it was told."""
+        return min(self._remembered.values())
+
+    async def run(self) -> None:
+        """Follow the queue over the link for ever."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.quarantine.run())
+            if self._consumer is not None:
+                group.create_task(self._consumer.run())
+            while True:
+                conn = await self._link.connected()
+                try:
+                    await self._session(conn)
+                except* Unavailable:
+                    if self._link.connection == conn:
+                        log.warning("uplink %s: the queue could not be asked; again in %g s", self._name, RETRY_S)
+                        await self._clock.sleep(RETRY_S)
+                    else:
+                        self._ended()
+
+    async def _session(self, conn: int) -> None:
         """One connection, from birth to its end, which is an ``Unavailable``."""
         self._delivery.disconnected()
-        self._states.forget()
+        self._under_way.clear()
+        self._greeted = False
         snapshot = await self._queue.snapshot()
         self._stream = snapshot.stream
-        await self._greet(conn, snapshot)
+        if self._consumer is not None:
+            self._consumer.connected(snapshot.stream, self._told, snapshot.sequence)
+        await self._retained.greet(conn, snapshot)
+        self._greeted = True
         async with asyncio.TaskGroup() as group:
             group.create_task(self._until_lost(conn))
             group.create_task(self._tell_events())
             group.create_task(self._probe())
-            group.create_task(self._keep_states(snapshot.sequence))
+            group.create_task(self._retained.keep(snapshot.sequence))
+
+    def _ended(self) -> None:
+        """A connection is over: was it an event that killed it?"""
+        sudden = self._link.cut_off and self._greeted and self._clock.now().monotonic - self._sent_at < SUDDEN_S
+        self.quarantine.connection_ended({parcel.record.seq: parcel.record for parcel in self._under_way}, sudden)
 
     async def _until_lost(self, conn: int) -> None:
         raise Unavailable(await self._link.lost(conn))
-
-    # States.
-
-    async def _greet(self, conn: int, snapshot: Snapshot) -> None:
-        first = [info_message(self._node, snapshot), status_message(self._node, self._clock, "online", conn)]
-        await self._publish([*first, *self._states.changed(snapshot)])
-
-    async def _publish(self, messages: list[Message]) -> None:
-        """All of them, in order. A retained message is kept by the broker even when nobody listens now."""
-        for message, future in [(message, self._link.send(message)) for message in messages]:
-            try:
-                await future
-            except Refused as no:
-                if no.code != "nobody_listens":
-                    log.warning("uplink %s: %s was refused: %s", self._name, message.topic, no.code)
-
-    async def _keep_states(self, since: int) -> None:
-        dirty = asyncio.Event()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._watch(since, dirty))
-            group.create_task(self._refresh(dirty))
-            while True:
-                await dirty.wait()
-                dirty.clear()
-                await self._publish(self._states.changed(await self._queue.snapshot()))
-                await self._clock.sleep(STATE_GAP_S)
-
-    async def _watch(self, since: int, dirty: asyncio.Event) -> None:
-        async with _following(self._queue, since) as records:
-            async for _ in records:
-                dirty.set()
-
-    async def _refresh(self, dirty: asyncio.Event) -> None:
-        while True:
-            await self._clock.sleep(REFRESH_S)
-            dirty.set()
 
     # Events.
 
@@ -161,9 +117,14 @@ class _Uplink:
 
     async def _pass(self, since: int) -> None:
         self._backlog_end = (await self._queue.snapshot()).sequence
-        async with _following(self._queue, since) as records:
+        async with following(self._queue, since) as records:
             async for record in records:
-                while self._under_way >= self._window or self._delivery.waits(record):
+                if record.seq > since + 1:
+                    self._gone(since + 1, record.seq - 1)
+                since = record.seq
+                if self._consumer is not None:
+                    self._consumer.newest = max(self._consumer.newest, since)
+                while self._must_wait(record):
                     self._room.clear()
                     await self._room.wait()
                 if self._delivery.wants(record):
@@ -174,58 +135,92 @@ class _Uplink:
                 else:
                     self._remember()
 
+    def _gone(self, first: int, last: int) -> None:
+        """Days that were sealed before this broker was told of them."""
+        log.warning("uplink %s: events %d to %d were sealed: it begins behind them", self._name, first, last)
+        if self._consumer is not None:
+            self._consumer.mark.skip(last)
+
+    def _must_wait(self, record: Record) -> bool:
+        if len(self._under_way) >= (1 if self.quarantine.suspects else self._window) or self._delivery.waits(record):
+            return True
+        return self._consumer is not None and not self._consumer.mark.allows(record.seq)
+
     async def _pace(self, record: Record) -> None:
         """A backlog goes out slowly: a broker drops what a subscriber cannot take. What happens now goes out now."""
-        if record.seq > self._backlog_end:
+        if record.seq > self._backlog_end or not self._gap_s:
             return
         now = self._clock.now().monotonic
         if self._next_at > now:
             await self._clock.sleep(self._next_at - now)
         self._next_at = max(self._next_at, now) + self._gap_s
 
-    def _message(self, record: Record) -> Message:
-        return event_message(record, self._node.topics, self._stream, self._clock.now())
+    def _message(self, record: Record, now: Moment) -> Message:
+        return event_message(record, self._node.topics, self._stream, now)
+
+    def _fitting(self, record: Record, now: Moment) -> Message | None:
+        """The message for ``record``, unless this broker is not told of it."""
+        if record.seq in self.quarantine:
+            return None
+        try:
+            return self._message(record, now)
+        except Refused as no:
+            self.quarantine.put(record, no.code)
+            return None
 
     def _send(self, parcel: Parcel) -> None:
-        try:
-            message = self._message(parcel.record)
-        except Refused as no:
-            self._leave_out(parcel, no)
+        now = self._clock.now()
+        message = self._fitting(parcel.record, now)
+        if message is None:
+            self._accepted(parcel)
             return
-        self._under_way += 1
-        self._link.send(message).add_done_callback(partial(self._settled, parcel))
+        future = self._link.send(message)
+        if not future.done():  # else it never left
+            self._under_way.add(parcel)
+            self._sent_at = now.monotonic
+            if self._consumer is not None:
+                self._consumer.mark.note(parcel.record.seq, now.monotonic)
+        future.add_done_callback(partial(self._settled, parcel))
 
     def _settled(self, parcel: Parcel, future: asyncio.Future[None]) -> None:
-        self._under_way -= 1
-        self._room.set()
         error = future.exception()
-        if error is None:
-            self._delivery.accepted(parcel)
-        elif isinstance(error, Refused) and error.code in POISON:
-            self._leave_out(parcel, error)
+        if isinstance(error, Unavailable):
             return
+        self._under_way.discard(parcel)
+        self._room.set()
+        if error is None:
+            self.quarantine.suspects.accepted(parcel.record.seq)
+            self._accepted(parcel)
+        elif isinstance(error, Refused) and error.code in POISON:
+            self.quarantine.put(parcel.record, error.code)
+            self._accepted(parcel)
         elif isinstance(error, Refused):
             self._hold(parcel, error.code)
+
+    def _accepted(self, parcel: Parcel) -> None:
+        self._delivery.accepted(parcel)
         self._remember()
 
     def _hold(self, parcel: Parcel, code: str) -> None:
         if self._delivery.refused(parcel):
-            say = log.info if code == "nobody_listens" else log.warning
-            say("uplink %s: ev/%s is held from %d: %s", self._name, family(parcel.record.event.type), parcel.record.seq, code)
+            held, seq = family(parcel.record.event.type), parcel.record.seq
+            say = log.info if code == NOBODY_LISTENS else log.warning
+            say("uplink %s: ev/%s is held from %d: %s", self._name, held, seq, code)
+            self.troubles.hold(held, seq, code, self._clock.now())
             self._some_held.set()
-
-    def _leave_out(self, parcel: Parcel, no: Refused) -> None:
-        log.error("uplink %s: event %d (%s) is left out: %s", self._name, parcel.record.seq, parcel.record.event.type, no.code)
-        self._delivery.accepted(parcel)
         self._remember()
 
     def _remember(self) -> None:
         if self._delivery.moved:
             self._moved.set()
-        for one, seq in self._delivery.cursors.items():
+        cursors = self._delivery.cursors
+        self.troubles.settled(cursors)
+        if self._consumer is not None:
+            cursors = dict.fromkeys(cursors, self._consumer.mark.seq)
+        for one, seq in cursors.items():
             if seq > self._remembered[one]:
                 self._remembered[one] = seq
-                self._cursors.set(f"{self._name}/{one}", seq)
+                self._memory.set(f"{self._name}/{one}", seq)
 
     async def _probe(self) -> None:
         """Ask now and then whether somebody takes a held family again, oldest event first."""
@@ -243,7 +238,18 @@ class _Uplink:
 
     async def _takes(self, record: Record) -> bool:
         try:
-            await self._link.publish(self._message(record))
+            await self._link.publish(self._message(record, self._clock.now()))
         except Refused:
             return False
         return True
+
+    # What the consumer says, where it is asked.
+
+    def _rose(self, seq: int) -> None:
+        self._delivery.confirmed(seq)
+        self._remember()
+        self._room.set()
+
+    def _owed(self, seq: int) -> None:
+        self._delivery.rewind(seq)
+        self._remember()

@@ -56,10 +56,16 @@ class Book:
     """The last ticket issued at each button, by place."""
     aside: Mapping[str, Line] = field(default_factory=dict)
     """The lines as they were when the training that is on began."""
+    opened: int = 0
+    """The event that opened the day."""
 
     def counter(self, number: int) -> Counter:
         """The counter's state today; a counter that did nothing yet is closed."""
         return self.counters.get(number) or Counter(number)
+
+    def changed(self, number: int) -> int:
+        """The event since which a counter is as it is: what was seen of it before is out of date."""
+        return max(self.counter(number).changed, self.opened)
 
     def line(self, service: str) -> Line:
         """The service's line today."""
@@ -83,13 +89,16 @@ class _Draft:
         self.date, self.closed, self.closure, self.training = book.date, book.closed, book.closure, book.training
         self.tickets, self.lines, self.counters = dict(book.tickets), dict(book.lines), dict(book.counters)
         self.devices, self.repairs, self.places = dict(book.devices), dict(book.repairs), dict(book.places)
-        self.aside = book.aside
+        self.aside, self.opened, self.seq = book.aside, book.opened, book.seq
 
     def line(self, service: str) -> Line:
         return self.lines.get(service) or Line()
 
     def counter(self, number: int, **changes: Any) -> None:
-        self.counters[number] = replace(self.counters.get(number) or Counter(number), **changes)
+        before = self.counters.get(number) or Counter(number)
+        after = replace(before, **changes)
+        same = (after.state, after.ticket) == (before.state, before.ticket)
+        self.counters[number] = after if same else replace(after, changed=self.seq)
 
     def ticket(self, uid: str, **changes: Any) -> Ticket:
         self.tickets[uid] = changed = replace(self.tickets[uid], **changes)
@@ -149,6 +158,7 @@ def _call_undone(draft: _Draft, _: Record, event: ev.TicketCallUndone) -> None:
 
 def _recalled(draft: _Draft, record: Record, event: ev.TicketRecalled) -> None:
     draft.ticket(event.ticket, calls=event.call, called_at=record.moment.time)
+    draft.counter(event.counter, changed=record.seq)
 
 
 def _started(draft: _Draft, record: Record, event: ev.TicketStarted) -> None:
@@ -299,8 +309,8 @@ def _device(state: Any) -> Callable[[_Draft, Record, Any], None]:
     return apply
 
 
-def _day_opened(draft: _Draft, _: Record, event: ev.DayOpened) -> None:
-    draft.date, draft.closed, draft.training = event.date, False, False
+def _day_opened(draft: _Draft, record: Record, event: ev.DayOpened) -> None:
+    draft.date, draft.closed, draft.training, draft.opened = event.date, False, False, record.seq
     draft.tickets, draft.lines, draft.counters, draft.places, draft.aside = {}, {}, {}, {}, {}
     carried = event.carried or ev.Carried()
     draft.devices = {device: DeviceHealth(*health) for device, health in carried.devices.items()}
@@ -398,6 +408,7 @@ def fold(book: Book, records: Iterable[Record]) -> Book:
     draft = _Draft(book)
     seq, last, believed = book.seq, book.last, book.believed
     for record in records:
+        draft.seq = record.seq
         apply = _APPLY.get(type(record.event))
         if apply is not None:
             apply(draft, record, record.event)
@@ -406,5 +417,5 @@ def fold(book: Book, records: Iterable[Record]) -> Book:
             believed = last
     return Book(
         draft.date, draft.closed, seq, last, believed, draft.tickets, draft.lines, draft.counters, draft.devices, draft.repairs,
-        draft.closure, draft.training, draft.places, draft.aside,
+        draft.closure, draft.training, draft.places, draft.aside, draft.opened,
     )  # fmt: skip

@@ -16,7 +16,8 @@ def _no_identity(value: str) -> str:
     return value
 
 
-def _no_grouped_identity(value: str) -> str:
+def not_an_identity(value: str) -> str:
+    """``value``; ``ValueError`` when there is an identity number in it."""
     if IDENTITY.search(value):
         raise ValueError("16 digits, grouped or not, are an identity number")
     return value
@@ -27,8 +28,12 @@ ServiceId = Annotated[str, StringConstraints(pattern=r"^[A-HJ-NP-Z]$")]
 """One letter A-Z without I and O (domain section 4)."""
 CounterNumber = Annotated[int, Field(ge=1, le=99)]
 TicketNumber = Annotated[str, StringConstraints(pattern=r"^[A-HJ-NP-Z][0-9]{3,6}$")]
-DeviceId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$"), AfterValidator(_no_grouped_identity)]
-Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,32}$"), AfterValidator(_no_grouped_identity)]
+DeviceId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$"), AfterValidator(not_an_identity)]
+AnyDevice = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}(\.[a-z0-9][a-z0-9_-]{0,31})?$"), AfterValidator(not_an_identity)
+]
+"""A device of the hub's own, or ``<node>.<device>``, one of a satellite's."""
+Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,32}$"), AfterValidator(not_an_identity)]
 """A machine word: a reason or a code."""
 CallReason = Literal["salah_panggil", "lanjutan", "kondisi_khusus", "lainnya"]
 CALL_REASONS: dict[CallReason, tuple[str, str]] = {
@@ -48,7 +53,7 @@ Token = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{8}){3}
 """First 16 bytes of HMAC-SHA256(site key, scan payload), in four groups so that it never holds 16 digits in a row (domain section 9)."""
 When = Annotated[str, StringConstraints(pattern=r"^(\d{4}-\d{2}-\d{2}T)?([01]\d|2[0-3])[:.][0-5]\d$")]
 """A time of today at the site, ``14:00``, or of another day, ``2026-07-03T08:00``; site time."""
-Origin = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_./-]{0,64}$"), AfterValidator(_no_grouped_identity)]
+Origin = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_./-]{0,64}$"), AfterValidator(not_an_identity)]
 """Where a command came from: ``button/D``, ``counter/1``, ``cli``."""
 IsoDate = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{8}){7}$")]
@@ -68,6 +73,9 @@ class Command(BaseModel):
 
     ``actor`` is the role of who asks and ``place`` where; ``may`` lists the roles that are granted it, the first one is meant when the
     command names none. ``age_s``: seconds since the person acted, for commands that come late (a satellite's spool).
+
+    ``seen``: the newest event in the state of the counter that the person acted on; when the counter has changed since, the command is
+    refused. ``late``: it came after its time: only an answer that was given before is given, nothing is done any more.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -78,6 +86,8 @@ class Command(BaseModel):
     actor: Role | None = None
     place: Origin = ""
     age_s: float = Field(default=0.0, ge=0.0, le=86_400.0)
+    seen: int | None = Field(default=None, ge=0)
+    late: bool = False
 
     @property
     def by(self) -> Role:
@@ -349,7 +359,7 @@ class PromiseRepair(Command):
 
     name = "repair"
     may = ("manager", "receptionist", "officer")
-    device: DeviceId
+    device: AnyDevice
     until: When
     reason: Remark
 
@@ -400,20 +410,34 @@ class ReportDevice(Command):
     """A device's health changed."""
 
     name = "report_device"
-    device: DeviceId
+    device: AnyDevice
     state: Literal["ok", "degraded", "down"]
     code: str = Field(default="", max_length=32)
     detail: Detail = ""
 
 
 class ReportRefusal(Command):
-    """Somebody outside asked for something that never became a command (malformed, too big, expired, retained)."""
+    """Somebody outside asked for something that never became a command (malformed, too big, retained, too often).
+
+    ``count``: how many refusals this one stands for.
+    """
 
     name = "report_refusal"
     source: str = Field(max_length=64)
     command: str = Field(max_length=32)
     code: Word
     message: Annotated[str, StringConstraints(max_length=300), AfterValidator(redact)]
+    count: int = Field(default=1, ge=1)
+
+
+class ReportQuarantine(Command):
+    """A broker cannot be told an event: it is left out there, the others go on. ``kind`` is the event's type."""
+
+    name = "report_quarantine"
+    broker: Word
+    sequence: int = Field(ge=1)
+    kind: str = Field(max_length=64)
+    code: Word
 
 
 class Tick(Command):
@@ -465,7 +489,7 @@ ALL: tuple[type[Command], ...] = (
     IssueTicket, ReserveNumbers, EnterTicket, ReprintTicket, SetPriority, SetCategory, CallNext, CallTicket, Recall, Start, MarkAbsent,
     Readmit, UndoCall, UndoStart, UndoFinish, Finish, Transfer, Refer, CancelTicket, VoidTicket, Rate, Invite, Survey, OpenCounter,
     PauseCounter, CloseCounter, Suspend, Resume, Training, PromiseRepair, Note, CloseDay, AttachScan, RejectScan, ReportPaper,
-    ReportDevice, ReportRefusal, Tick, ReportStart, ReportStop, SealDay, EraseTokens,
+    ReportDevice, ReportRefusal, ReportQuarantine, Tick, ReportStart, ReportStop, SealDay, EraseTokens,
 )  # fmt: skip
 COMMANDS: dict[str, type[Command]] = {command.name: command for command in ALL if command.may != ("system",)}
 """Commands that may come from outside, by name."""

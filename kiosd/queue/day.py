@@ -36,7 +36,9 @@ def _carried(asked: Asked) -> ev.Carried | None:
     if closure is not None and closure.until is not None and closure.until <= now:
         closure = None
     repairs = {device: (repair.until, repair.reason) for device, repair in asked.book.repairs.items()}
-    devices = {device: (one.state, one.code, one.detail, one.since, one.seq) for device, one in asked.book.devices.items()}
+    devices: dict[str, ev.CarriedDevice] = {
+        device: (one.state, one.code, one.detail, one.since, one.seq) for device, one in asked.book.devices.items()
+    }
     if closure is None:
         return ev.Carried(repairs=repairs, devices=devices) if repairs or devices else None
     return ev.Carried(

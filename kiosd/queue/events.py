@@ -6,14 +6,15 @@ Inside version 1 a model only ever gains optional fields (mqtt contract).
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from kiosd.clock import Moment
 from kiosd.queue.model import Identity, Place
 
-FAMILIES = ("ticket", "counter", "rating", "scan", "device", "system")
+Family = Literal["ticket", "counter", "rating", "scan", "device", "system"]
+FAMILIES: tuple[Family, ...] = get_args(Family)
 
 
 class Event(BaseModel):
@@ -381,6 +382,10 @@ class NoteWritten(Event):
     text: str
 
 
+CarriedDevice = tuple[Literal["ok", "degraded", "down"], str, str, datetime, int]
+"""State, code, detail, since when, and the number of the event that told so."""
+
+
 class Carried(BaseModel):
     """What outlives a day: a start reads no further back than the day's opening."""
 
@@ -389,8 +394,7 @@ class Carried(BaseModel):
     suspended_until: datetime | None = None
     suspended_reason: str = ""
     repairs: dict[str, tuple[datetime, str]] = Field(default_factory=dict)
-    devices: dict[str, tuple[Literal["ok", "degraded", "down"], str, str, datetime, int]] = Field(default_factory=dict)
-    """State, code, detail, since when, and the number of the event that told so."""
+    devices: dict[str, CarriedDevice] = Field(default_factory=dict)
 
 
 class DayOpened(Event):
@@ -454,14 +458,32 @@ class TokensErased(Event):
         return self.before
 
 
+class Quarantined(Event):
+    """Event ``sequence``, of type ``kind``, is not told to ``broker``, and why: an alarm, for a consumer there will never get it."""
+
+    type = "system.quarantined"
+    broker: str
+    sequence: int
+    kind: str
+    code: str
+
+    @property
+    def subject(self) -> str:
+        return self.broker
+
+
 class CommandRefused(Event):
-    """Something that was sent to us and never became a command, or a command about no counter and no press."""
+    """Something that was sent to us and never became a command, or a command about no counter and no press.
+
+    ``count`` is more than 1 for a flood of them, which is told as one (code ``flood``).
+    """
 
     type = "system.refused"
     source: str
     command: str
     code: str
     message: str
+    count: int = 1
 
     @property
     def subject(self) -> str:

@@ -110,6 +110,8 @@ class Snapshot(_View):
     opens_at: str | None
     why: str = ""
     """The code of ``message``, for who has less room for it; ``""`` while tickets are given."""
+    max_calls: int = 3
+    """Calls of one ticket before it can be marked absent: what a key that does the next step needs to know."""
     training: bool = False
     """Tickets are given for training only."""
     calendar_missing: tuple[int, ...] = ()

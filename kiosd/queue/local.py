@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 from kiosd.clock import Clock, Moment, steady
@@ -17,6 +16,7 @@ from kiosd.errors import JournalError, Refused
 from kiosd.journal.audit import check_small
 from kiosd.journal.chain import Change
 from kiosd.journal.journal import ANSWERS_KEPT, FILE, Entry, Journal
+from kiosd.journal.marks import Kept, Mark, Quarantine
 from kiosd.queue import rules, texts
 from kiosd.queue.asked import Decision
 from kiosd.queue.book import Book, fold
@@ -36,11 +36,17 @@ PAGE = 500  # records read at once for a follower that is behind
 
 
 class Cursors:
-    """How far each follower has come, by name. ``set`` costs nothing: it becomes durable with the next commit, or within seconds."""
+    """How far each follower has come, by name, and what uplinks remember of their brokers (``journal.marks``).
 
-    def __init__(self, durable: Mapping[str, int]) -> None:
-        self._now = dict(durable)
+    ``set``, ``keep`` and ``quarantine`` cost nothing: what they note becomes durable with the next commit, or within seconds.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._now = dict(journal.cursors)
         self._moved: dict[str, int] = {}
+        self._kept = set(journal.retained)
+        self._quarantined = {(one.broker, one.seq): one for one in journal.quarantined}
+        self._marks: list[Mark] = []
 
     def get(self, name: str) -> int:
         """How far ``name`` has come; 0 when it never came."""
@@ -56,6 +62,32 @@ class Cursors:
         moved, self._moved = self._moved, {}
         return moved
 
+    def kept(self, broker: str) -> frozenset[str]:
+        """The topics on which ``broker`` was given retained messages."""
+        return frozenset(topic for one, topic in self._kept if one == broker)
+
+    def keep(self, broker: str, topic: str, kept: bool = True) -> None:
+        """Note that ``broker`` keeps a retained message on ``topic``, or none any more."""
+        if ((broker, topic) in self._kept) == kept:
+            return
+        (self._kept.add if kept else self._kept.discard)((broker, topic))
+        self._marks.append(Kept(broker, topic, kept))
+
+    def quarantined(self, broker: str) -> Mapping[int, tuple[str, str]]:
+        """The events that ``broker`` is not told: code and time by sequence."""
+        return {seq: (one.code, one.time) for (name, seq), one in self._quarantined.items() if name == broker}
+
+    def quarantine(self, broker: str, seq: int, kind: str, code: str, time: str) -> None:
+        """Note that ``broker`` is not told event ``seq`` of type ``kind``."""
+        if (broker, seq) not in self._quarantined:
+            mark = self._quarantined[broker, seq] = Quarantine(broker, seq, kind, code, time)
+            self._marks.append(mark)
+
+    def take_marks(self) -> list[Mark]:
+        """What was noted since it was last taken, to be made durable."""
+        marks, self._marks = self._marks, []
+        return marks
+
 
 _Asked = tuple[Command, Change | None, asyncio.Future[Reply]]
 
@@ -66,7 +98,7 @@ class LocalQueue:
     def __init__(self, journal: Journal, journal_lane: Lane, settings: QueueSettings, clock: Clock) -> None:
         self._journal, self._lane, self._settings, self._clock = journal, journal_lane, settings, clock
         self._anchor = clock.now()
-        self.cursors = Cursors(journal.cursors)
+        self.cursors = Cursors(journal)
         self._book = Book()
         self._answers: dict[str, tuple[Moment | None, Reply | str]] = {}
         self._recent: deque[Record] = deque(maxlen=RECENT)
@@ -126,7 +158,8 @@ class LocalQueue:
             if change is not None and made and reply.done:
                 changes.append(change)
         if entries:
-            await self._lane.run(partial(self._journal.append, entries, self.cursors.take(), changes), COMMIT_DEADLINE_S)
+            written = [*changes, *self.cursors.take_marks()]
+            await self._lane.run(partial(self._journal.append, entries, self.cursors.take(), written), COMMIT_DEADLINE_S)
             self._book = book
             self._recent.extend(entry.record for entry in entries)
             self._unlearn(changes)
@@ -208,9 +241,9 @@ class LocalQueue:
     async def _after(self, position: int) -> list[Record]:
         if position >= self._book.seq:
             return []
-        first = self._recent[0].seq
-        if position + 1 >= first:
-            return list(islice(self._recent, position + 1 - first, None))
+        behind = self._book.seq - position
+        if behind <= len(self._recent):
+            return [self._recent[n] for n in range(-behind, 0)]  # from the right: who keeps up is a few behind, and there are many
         return await self._lane.run(partial(self._journal.read, position, PAGE), COMMIT_DEADLINE_S)
 
     async def forecasts(self, counter: int | None = None, service: str = "") -> tuple[Forecast, ...]:
@@ -223,7 +256,7 @@ class LocalQueue:
 
     async def flush(self) -> None:
         """Make the cursors durable that moved since the last commit."""
-        await self._lane.run(partial(self._journal.move, self.cursors.take()), COMMIT_DEADLINE_S)
+        await self._lane.run(partial(self._journal.move, self.cursors.take(), self.cursors.take_marks()), COMMIT_DEADLINE_S)
 
     async def truncate(self) -> bool:
         """Empty the journal's WAL of what was deleted; False while somebody still reads from it."""

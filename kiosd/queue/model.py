@@ -194,7 +194,8 @@ class Counter:
 
     ``rateable``: the visit that a press on the panel would count for: the last one ended here until the next start, or the one being
     served once its visitor was invited. ``ended``: the visit whose finish can be undone. ``ended_before_call`` and
-    ``rateable_before_start`` keep them over a call and a start that may themselves be undone.
+    ``rateable_before_start`` keep them over a call and a start that may themselves be undone. ``changed`` is the event that last changed
+    its state, its ticket or that ticket's calls.
     """
 
     number: int
@@ -206,6 +207,7 @@ class Counter:
     rateable_before_start: str | None = None
     pressed_score: int | None = None
     pressed_at: datetime | None = None
+    changed: int = 0
 
     @property
     def open(self) -> bool:

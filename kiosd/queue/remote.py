@@ -5,37 +5,49 @@ import hashlib
 from base64 import b64decode
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import uuid4
 
 from pydantic import BaseModel, TypeAdapter
 
+from kiosd.clock import Moment
 from kiosd.errors import ConfigError, JournalError, Refused, Unavailable
 from kiosd.links.base import Link, Message
 from kiosd.queue.commands import Command
 from kiosd.queue.events import Record
 from kiosd.queue.interface import Forecast, Reply, Snapshot
-from kiosd.queue.wire import DEAF_AFTER_S, AskErase, AskEvents, AskQueue, ReportStreamed, Streamed
+from kiosd.queue.wire import DEAF_AFTER_S, AskErase, AskEvents, AskQueue, ReportStreamed, Streamed, TimeView
 
 T = TypeVar("T")
 _STREAMED: TypeAdapter[Streamed | Reply] = TypeAdapter(Streamed | Reply)
 _REPORTED: TypeAdapter[ReportStreamed | Reply] = TypeAdapter(ReportStreamed | Reply)
 _FORECASTS: TypeAdapter[tuple[Forecast, ...]] = TypeAdapter(tuple[Forecast, ...])
 ERASE_S = 3600.0  # a hundred thousand scans on a slow card, while visitors go first
+ASK_S = 150.0  # longer than the longest count of owed events
 VERIFY_S = 900.0  # the whole chain of a few million events on a slow card
+Stamp = Callable[[Command], tuple[int | None, tuple[tuple[str, str], ...]]]
+"""What a command's message carries to be not done late: its expiry and properties; ``Unavailable`` when it cannot be sent now."""
+
+
+def no_stamp(_: Command) -> tuple[None, tuple[()]]:
+    """For a link on which nothing waits."""
+    return None, ()
 
 
 class RemoteQueue:
     """``Queue`` behind ``link``, whose other end runs ``serve_queue``. ``timeout``: seconds for an answer, else ``Unavailable``."""
 
-    def __init__(self, link: Link, timeout: float = 5.0, deaf_after: float = DEAF_AFTER_S) -> None:
-        self._link = link
+    def __init__(self, link: Link, timeout: float = 5.0, deaf_after: float = DEAF_AFTER_S, stamp: Stamp = no_stamp) -> None:
+        self._link, self._stamp = link, stamp
         self._timeout = timeout
         self._deaf_after = deaf_after
 
     async def execute(self, command: Command) -> Reply:
         """See ``Queue``; the same command object may be asked again after ``Unavailable``."""
-        reply = await _within(self._timeout, self._ask(f"cmd/{command.name}", command.model_dump_json()))
+        expiry_s, properties = self._stamp(command)
+        message = Message(f"cmd/{command.name}", command.model_dump_json().encode(), expiry_s=expiry_s, properties=properties)
+        reply = await _within(self._timeout, self._answer(message))
         if reply.code == "unavailable":
             raise Unavailable(reply.message)
         return reply
@@ -51,6 +63,11 @@ class RemoteQueue:
         reply = _granted(await _within(self._timeout, self._ask("ask/queue", asked)))
         return _parsed(_FORECASTS.validate_python, reply.result.get("forecasts"))
 
+    async def moment(self) -> Moment:
+        """What time it is at the other end."""
+        reply = _granted(await _within(self._timeout, self._ask("ask/time", "{}")))
+        return _parsed(TimeView.model_validate, reply.result).moment()
+
     async def verify(self) -> dict[str, Any]:
         """What the daemon's check of its whole journal found; ``JournalError`` when that is bad."""
         return dict(_granted(await _within(VERIFY_S, self._ask("ask/verify", "{}"))).result)
@@ -60,18 +77,26 @@ class RemoteQueue:
         asked = AskErase(before=before, count_only=count_only).model_dump_json()
         return dict(_granted(await _within(ERASE_S, self._ask("ask/erase", asked))).result)
 
+    async def ask(self, question: str, asked: str = "{}", seconds: float = ASK_S) -> dict[str, Any]:
+        """The answer to a question that not every server knows; ``Refused`` when it says no."""
+        return dict(_granted(await _within(seconds, self._ask(f"ask/{question}", asked))).result)
+
     async def events(self, since: int, *, follow: bool = True) -> AsyncGenerator[Record, None]:
         """See ``Queue``; without ``follow`` it ends after the newest event of now. Close it (``aclosing``) when you leave it early."""
         asked = AskEvents(since=since, follow=follow).model_dump_json()
+        last = since
         async with self._conversation() as conversation:
             await _within(self._timeout, conversation.say("ask/events", asked))
             patience = self._timeout
             while True:
                 streamed = _told(_STREAMED, await _within(patience, conversation.hear()))
+                if streamed.what in {"alive", "end"} and streamed.sequence > last:
+                    raise Unavailable(f"events up to {streamed.sequence} were lost on the way")
                 if streamed.what == "end":
                     return
                 if streamed.record is not None:
                     yield _parsed(_record, streamed)
+                    last = streamed.sequence
                 patience = self._deaf_after
 
     async def report(self, asked: BaseModel, progress: Callable[[int, int], None]) -> bytes:
@@ -91,8 +116,11 @@ class RemoteQueue:
                     return bytes(document)
 
     async def _ask(self, topic: str, payload: str) -> Reply:
+        return await self._answer(Message(topic, payload.encode()))
+
+    async def _answer(self, question: Message) -> Reply:
         async with self._conversation() as conversation:
-            await conversation.say(topic, payload)
+            await conversation.send(question)
             return _parsed(Reply.model_validate_json, await conversation.hear())
 
     @asynccontextmanager
@@ -110,9 +138,12 @@ class _Conversation:
         self._correlation = uuid4().bytes.hex().encode()
 
     async def say(self, topic: str, payload: str) -> None:
-        message = Message(topic, payload.encode(), reply_to=self._reply_to, correlation=self._correlation, content_type="application/json")
+        await self.send(Message(topic, payload.encode()))
+
+    async def send(self, message: Message) -> None:
+        addressed = replace(message, reply_to=self._reply_to, correlation=self._correlation, content_type="application/json")
         try:
-            await self._link.publish(message)
+            await self._link.publish(addressed)
         except Refused as exc:
             if exc.code == "nobody_listens":
                 raise Unavailable("kiosd does not answer: it is starting or stopping") from None

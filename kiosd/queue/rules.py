@@ -25,10 +25,20 @@ def decide(command: Command, book: Book, now: Moment, settings: QueueSettings) -
     """The events that ``command`` makes, or ``Refused`` with a code of ``texts.TEXTS``."""
     if command.by not in command.may:
         raise Refused("not_allowed", {"command": command.name, "actor": command.by})
+    _check_in_time(command, book)
     decision = _RULES[type(command)](command, Asked(book, now, settings))
     if command.by == "system":
         return decision
     return Decision(tuple(signed(event, command) for event in decision.events), decision.result, decision.code)
+
+
+def _check_in_time(command: Command, book: Book) -> None:
+    """``Refused`` when the command came too late, or when its counter is not any more as the person saw it."""
+    if command.late:
+        raise Refused("expired")
+    number = getattr(command, "counter", None)
+    if command.seen is not None and isinstance(number, int) and book.changed(number) > command.seen:
+        raise Refused("stale", {"counter": number})
 
 
 def signed(event: Event, command: Command) -> Event:
@@ -73,9 +83,8 @@ _RULES: dict[type[Command], Callable[[Any, Asked], Decision]] = {
     cmd.CloseDay: site.end_day,
     cmd.ReportPaper: site.report_paper,
     cmd.ReportDevice: site.report_device,
-    cmd.ReportRefusal: lambda command, _: Decision(
-        (ev.CommandRefused(source=command.source, command=command.command, code=command.code, message=command.message),)
-    ),
+    cmd.ReportRefusal: lambda command, _: Decision((ev.CommandRefused(**_fields(command)),)),
+    cmd.ReportQuarantine: lambda command, _: Decision((ev.Quarantined(**_fields(command)),)),
     cmd.Tick: lambda _, asked: Decision(),
     cmd.ReportStart: lambda command, _: Decision((ev.SystemStarted(version=command.version, config_hash=command.config_hash),)),
     cmd.ReportStop: lambda _command, _: Decision((ev.SystemStopped(),)),
@@ -85,12 +94,12 @@ _RULES: dict[type[Command], Callable[[Any, Asked], Decision]] = {
 
 
 def _fields(command: Command) -> dict[str, Any]:
-    return command.model_dump(exclude={"id", "actor", "place", "age_s"})
+    return command.model_dump(exclude=set(Command.model_fields))
 
 
 def refusal(command: Command, code: str, message: str, facts: dict[str, Any]) -> Event:
     """The event that records a refused command: nothing is dropped silently."""
-    told = {"code": code, "message": message, "actor": command.by, "place": command.place}
+    told: dict[str, Any] = {"code": code, "message": message, "actor": command.by, "place": command.place}
     if isinstance(command, cmd.IssueTicket):
         return ev.TicketRefused(service=command.service, opens_at=facts.get("opens_at"), **told)
     number = getattr(command, "counter", None)

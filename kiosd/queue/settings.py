@@ -11,6 +11,8 @@ from kiosd.queue.commands import ServiceId, Word
 from kiosd.queue.fields import DAYS, FileName, Line, Section, Session, Sessions
 
 Language = Literal["id", "en"]
+Timezone = Literal["Asia/Jakarta", "Asia/Pontianak", "Asia/Makassar", "Asia/Jayapura", "UTC"]
+SiteId = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,8}$")]
 
 
 class ServiceSettings(Section):
@@ -107,7 +109,7 @@ class SiteSettings(Section):
     ``decree`` and ``signer`` stand on reports: by what rule they are made, and who signs them.
     """
 
-    id: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,8}$")]
+    id: SiteId
     name: Line
     office: Line | None = None
     address: Line | None = None
@@ -115,7 +117,7 @@ class SiteSettings(Section):
     card: Line = "SIAPkerja-ID"
     decree: Line = "Keputusan Menteri Ketenagakerjaan Nomor 225 Tahun 2023"
     signer: Line = "Kepala UPTP"
-    timezone: Literal["Asia/Jakarta", "Asia/Pontianak", "Asia/Makassar", "Asia/Jayapura", "UTC"] = "Asia/Jakarta"
+    timezone: Timezone = "Asia/Jakarta"
     type: Literal[1, 2, 3, 4]
     language: Language = "id"
 

@@ -35,6 +35,7 @@ def snapshot(book: Book, now: Moment, settings: QueueSettings, stream: str) -> S
         message=message,
         opens_at=opens.isoformat() if opens else None,
         why=_why_not(standing.code, book.closed),
+        max_calls=settings.rules.max_calls,
         training=book.training,
         calendar_missing=hours.missing_years(settings, asked.local),
         services=tuple(_service(asked, letter) for letter in settings.services),

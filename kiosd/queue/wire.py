@@ -6,15 +6,23 @@ topic                     payload                            answer, to ``reply_
 ``cmd/<name>``            the command's fields               its ``Reply``
 ``ask/snapshot``          ``{}``                             a ``Reply`` whose ``result`` is the ``Snapshot``
 ``ask/queue``             the fields of ``AskQueue``         a ``Reply`` whose ``result`` is ``{"forecasts": [Forecast, ...]}``
+``ask/time``              ``{}``                             a ``Reply`` whose ``result`` is a ``TimeView`` of now; to satellites only
 ``ask/verify``            ``{}``                             a ``Reply`` whose ``result`` is what the journal's check found
 ``ask/events``            ``{"since": n, "follow": bool}``   many ``Streamed``: begin, records, alive between them, end
 ``ask/erase``             the fields of ``AskErase``         a ``Reply`` whose ``result`` is what was erased, or would be
+``ask/outbox``            ``{}``                             a ``Reply`` whose ``result`` is ``mqtt.outbox``'s ``OutboxView``
+``ask/replay``            the fields of ``AskReplay``        a ``Reply`` whose ``result`` is what will come again
 ``ask/report``            the fields of ``AskReport``        many ``ReportStreamed``: progress, parts, end
 ========================  =================================  ==========================================================
 
 What cannot be answered is a ``Reply`` with ``status`` rejected and a ``code`` of ``ERRORS``.
+
+A satellite's command carries the property ``until``: the last moment at which it may be done, in seconds since the hub's boot. A queue
+that is served to satellites does no command after that, except those of ``LASTING``.
 """
 
+import re
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal
 
@@ -26,10 +34,16 @@ from kiosd.queue.events import Record, decode
 
 ALIVE_S = 15.0  # seconds between signs of life to a follower
 DEAF_AFTER_S = 3 * ALIVE_S  # a follower that hears nothing for so long does not believe in its server any more
+UNTIL = "until"
+UNTIL_FORM = re.compile(r"([0-9a-f-]{36})/(\d{1,12}\.\d{3})")
+FARTHEST_S = 60.0  # a command that would be good for longer was stamped by a wrong clock
+LASTING = frozenset({"rate", "survey", "report_device"})
+"""Commands that tell what was: as true later as now."""
 ERRORS = {
     "unknown_command": "there is no such command",
     "unknown_ask": "there is no such question",
     "malformed": "the command or question cannot be read",
+    "retained": "a command must not be retained",
     "busy": "too many others ask for events, a check or a report",
     "unavailable": "the queue did not answer in time",
     "journal": "the journal failed its check",
@@ -89,6 +103,37 @@ class RecordView(_Wire):
         """The ``Record``; ``KeyError`` for an event type that this version does not know."""
         moment = Moment(self.time, self.monotonic, self.clock == "synced", self.boot)
         return Record(self.seq, moment, decode(self.type, self.data), self.command)
+
+
+class TimeView(_Wire):
+    """A clock as it stands: see ``Moment``."""
+
+    time: AwareDatetime
+    clock: Literal["synced", "unsynced"]
+    boot: str
+    monotonic: float
+
+    def moment(self) -> Moment:
+        """The ``Moment``."""
+        return Moment(self.time, self.monotonic, self.clock == "synced", self.boot)
+
+
+def time_view(now: Moment) -> TimeView:
+    """``now`` as it travels."""
+    return TimeView(time=now.time, clock="synced" if now.synced else "unsynced", boot=now.boot, monotonic=now.monotonic)
+
+
+def until_text(boot: str, monotonic: float) -> str:
+    """The value of ``UNTIL`` for a moment of the hub's boot."""
+    return f"{boot}/{monotonic:.3f}"
+
+
+def came_late(properties: Iterable[tuple[str, str]], now: Moment) -> bool:
+    """Whether a message with these properties came after its time, or does not tell it rightly."""
+    found = UNTIL_FORM.fullmatch(dict(properties).get(UNTIL, ""))
+    if found is None or found[1] != now.boot:
+        return True
+    return not now.monotonic <= float(found[2]) <= now.monotonic + FARTHEST_S
 
 
 def view(record: Record) -> RecordView:

@@ -3,6 +3,8 @@
 Rule 1  One at a time: a second asker waits for the first. Two would only share the disk and the processor that both yield to visitors.
 Rule 2  The process lives no longer than the interest in it: an asker who leaves, a deadline or the daemon's end kill it.
 Rule 3  What it says is passed on in small parts, each when the one before was taken: a large report is never in this memory.
+Rule 4  It is nicer than we are, and of our session: between sessions niceness counts for nothing (autogroup of sched(7)), and every
+        press would wait for the 3 ms that the report's turn lasts. It is in a process group of its own: Ctrl-C is ours to act on.
 """
 
 import asyncio
@@ -66,7 +68,7 @@ class ReportService:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 env={name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"},  # systemd listens to us alone
-                start_new_session=True,  # Ctrl-C at our terminal is ours to act on
+                process_group=0,
             )
         except OSError as exc:
             return f"its process did not start: {exc.strerror}"

@@ -15,6 +15,7 @@ from uuid import UUID, uuid5
 from kiosd.clock import ManualClock
 from kiosd.journal.chain import Change
 from kiosd.journal.journal import NO_CURSORS, Entry, Journal
+from kiosd.journal.marks import Mark
 from kiosd.queue.commands import Command
 from kiosd.queue.interface import Reply
 from kiosd.queue.local import LocalQueue
@@ -39,13 +40,13 @@ class Gathered(Journal):
         super().__init__(path)
         self._gathered: list[Entry] = []
 
-    def append(self, entries: Sequence[Entry], cursors: Mapping[str, int] = NO_CURSORS, changes: Sequence[Change] = ()) -> None:
+    def append(self, entries: Sequence[Entry], cursors: Mapping[str, int] = NO_CURSORS, changes: Sequence[Change | Mark] = ()) -> None:
         """Keep ``entries`` for the next commit; what comes with cursors or changes of old rows is written now."""
         self._gathered += entries
         if cursors or changes or len(self._gathered) >= COMMIT_EVENTS:
             self._write(cursors, changes)
 
-    def _write(self, cursors: Mapping[str, int] = NO_CURSORS, changes: Sequence[Change] = ()) -> None:
+    def _write(self, cursors: Mapping[str, int] = NO_CURSORS, changes: Sequence[Change | Mark] = ()) -> None:
         entries, self._gathered = self._gathered, []
         if entries:
             super().append(entries, cursors, changes)

@@ -25,8 +25,9 @@ WHY_NOT: dict[str, dict[Language, str]] = {
 NEVER: dict[str, dict[Language, str]] = {
     "suspended": {"id": "Tutup sampai ada pemberitahuan", "en": "Closed until further notice"},
     "quota": {"id": "Kuota hari ini habis", "en": "Today's quota is used"},
+    "unreachable": {"id": "Tidak tersambung", "en": "Not connected"},
 }
-"""The same while nobody knows when; else ``CLOSED``."""
+"""The same while nobody knows when; else ``CLOSED``. ``unreachable``: a satellite knows nothing without its hub."""
 NOTE_NUMBER: dict[Language, str] = {"id": "Nomor Anda {number} mohon dicatat", "en": "Your number: {number} please note it"}
 REPAIR: dict[Language, tuple[str, ...]] = {
     "id": ("{what} sedang diperbaiki", "s.d. {when}: {reason}", "Layanan tetap berjalan"),

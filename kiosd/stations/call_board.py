@@ -42,7 +42,7 @@ class CallBoard:
         """Follow the queue and keep the display right, until it is gone."""
         del health
         snapshot = await self._queue.snapshot()
-        self._calls = _running_calls(snapshot, self._counter)
+        self._calls, self._message_until = _running_calls(snapshot, self._counter), 0.0
         self._changed.clear()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow(snapshot.sequence))
@@ -118,7 +118,8 @@ class CallBoard:
         self._calls = [face for face in self._calls if face.counter != counter]
 
     def _say(self, message: str) -> None:
-        self._message, self._message_until = message, self._clock.now().monotonic + MESSAGE_S
+        """Show ``message`` for a while; an empty one ends what is shown."""
+        self._message, self._message_until = message, self._clock.now().monotonic + MESSAGE_S if message else 0.0
 
 
 def _running_calls(snapshot: Snapshot, counter: int | None) -> list[Face]:

@@ -5,13 +5,14 @@
 the last step.
 """
 
+import asyncio
 import hashlib
 import hmac
 import logging
 from collections.abc import Callable
 
 from kiosd.clock import Clock
-from kiosd.ports import BadScan, ButtonPanel, Fault, Scanner
+from kiosd.ports import BadScan, ButtonPanel, Fault, LampState, Scanner
 from kiosd.queue import commands as cmd
 from kiosd.queue.commands import Command
 from kiosd.queue.interface import CounterView, Queue, Reply
@@ -21,6 +22,10 @@ from kiosd.supervisor import Health
 log = logging.getLogger(__name__)
 
 TOKEN_BYTES = 16  # domain section 9
+Forward = Callable[[str, str, Reply], None]
+"""What is done with a scan beside the queue: its token, its payload, and what the queue said to it."""
+LAMP = "ready"
+REFUSED_BLINK_S = 2.0
 
 
 def _advance(view: CounterView, max_calls: int) -> Command:
@@ -76,34 +81,56 @@ def token(site_key: bytes, payload: str) -> str:
 class CounterStation:
     """One counter's devices and the queue."""
 
-    def __init__(self, queue: Queue, clock: Clock, number: int, max_calls: int, site_key: bytes) -> None:
-        self._queue, self._clock, self._number = queue, clock, number
-        self._max_calls, self._site_key = max_calls, site_key
+    def __init__(self, queue: Queue, clock: Clock, number: int, site_key: bytes, forward: Forward | None = None) -> None:
+        self._queue, self._clock, self._number, self._site_key, self._forward = queue, clock, number, site_key, forward
+        self._refused = asyncio.Event()
 
     async def use_keys(self, panel: ButtonPanel, health: Health) -> None:
-        """Each key press becomes a command; a refused one is told in the log and is an event already."""
-        async for press in panel.presses():
-            if isinstance(press, Fault):
-                await health.fault(press)
-            else:
-                await self.press(press.button)
+        """Each key press becomes a command; a refused one is told in the log and is an event already.
+
+        The lamp is dark from a press until its answer, and blinks when that is a refusal.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._lamp(panel))
+            async for press in panel.presses():
+                if isinstance(press, Fault):
+                    await health.fault(press)
+                    continue
+                await panel.lamp(LAMP, LampState.OFF)
+                reply = await self.press(press.button)
+                if reply is not None and reply.done:
+                    await panel.lamp(LAMP, LampState.ON)
+                else:
+                    self._refused.set()
+
+    async def _lamp(self, panel: ButtonPanel) -> None:
+        while True:
+            await panel.lamp(LAMP, LampState.ON)
+            await self._refused.wait()
+            self._refused.clear()
+            await panel.lamp(LAMP, LampState.BLINK)
+            await self._clock.sleep(REFUSED_BLINK_S)
 
     async def press(self, key: str) -> Reply | None:
         """What the key ``key`` asks for, done; None when the counter is unknown to the queue."""
-        view = (await self._queue.snapshot()).counter(self._number)
+        state = await self._queue.snapshot()
+        view = state.counter(self._number)
         if view is None:
             return None
-        asked = KEYS[key][1](view, self._max_calls).model_copy(update={"actor": "officer", "place": f"counter/{self._number}"})
+        asked = KEYS[key][1](view, state.max_calls).model_copy(update={"actor": "officer", "place": f"counter/{self._number}"})
         reply = await self._queue.execute(asked)
         if not reply.done:
             log.info("counter %d: %s: %s", self._number, key, reply.message)
         return reply
 
     async def use_scanner(self, scanner: Scanner, health: Health) -> None:
-        """Each scan becomes a token here; the payload goes no further."""
+        """Each scan becomes a token here; the payload goes no further, unless the site forwards it to the central system."""
         del health
         async for scan in scanner.scans():
             if isinstance(scan, BadScan):
                 await self._queue.execute(cmd.RejectScan(counter=self._number, reason=scan.reason))
-            else:
-                await self._queue.execute(cmd.AttachScan(counter=self._number, token=token(self._site_key, scan.payload)))
+                continue
+            mark = token(self._site_key, scan.payload)
+            reply = await self._queue.execute(cmd.AttachScan(counter=self._number, token=mark))
+            if self._forward is not None:
+                self._forward(mark, scan.payload, reply)

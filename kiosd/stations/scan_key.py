@@ -11,11 +11,16 @@ BYTES = 32
 LEAST_BYTES = 16
 
 
-def load_scan_key(key_file: str, state: Path) -> bytes:
-    """The key in ``key_file``, or the one in the state directory, made at the first start; ``ConfigError`` when it cannot be used."""
+def load_scan_key(key_file: str, state: Path, make: bool = True) -> bytes:
+    """The key in ``key_file``, or the one in the state directory, made at the first start; ``ConfigError`` when it cannot be used.
+
+    ``make``: a satellite must not make one, for its tokens must be those of its hub.
+    """
     path = Path(key_file) if key_file else state / FILE
     try:
         if not key_file and not path.exists():
+            if not make:
+                raise ConfigError(f"[scan] key_file: there is no {path}: copy the hub's key there, as kiosd enroll does, with mode 600")
             _make(path)
         if path.stat().st_mode & 0o077:
             raise ConfigError(f"[scan] key_file: {path} can be read by others; run: chmod 600 {path}")

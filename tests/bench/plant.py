@@ -34,9 +34,11 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def document(ports: dict[str, str], mqtt_port: int | None) -> dict[str, Any]:
-    """The simulated type-1 kiosk; its buttons do not hold off, for here one finger presses faster than any visitor."""
+    """The simulated type-1 kiosk; it holds off neither buttons nor commands, for here one hand is faster than any visitor and officer."""
     it = simulated(tomllib.loads(PRESET.read_text(encoding="utf-8")), ports, mqtt_port).document
     it["rules"] = it.get("rules", {}) | {"hold_off_s": 0.0, "print_hold_s": 0.0}
+    for broker in it["mqtt"].values() if mqtt_port is not None else ():
+        broker["commands_per_s"] = 1000
     return it
 
 

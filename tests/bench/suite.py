@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import issuers, process, queue_alone, reports, uplink_alone, whole, years
+from bench import fleet, issuers, process, queue_alone, reports, uplink_alone, whole, years
 from bench.figures import Figure, as_json, in_page, table
 from bench.history import old_journal
 from bench.plant import ROOT
@@ -37,11 +37,14 @@ class Counts:
     old_days: int = 735  # mqtt notes section 3.5: about 3,400 events a day
     old_presses: int = 500
     reports: int = 3
+    sites: int = 1000
+    fleet_s: float = 8.0
 
 
 QUICK = Counts(
-    durable=30, presses=6, commands=5, tickets=100, idle_s=0.5, starts=1, old_events=2_000, old_days=4, old_presses=30, reports=1
-)
+    durable=30, presses=6, commands=5, tickets=100, idle_s=0.5, starts=1, old_events=2_000, old_days=4, old_presses=30, reports=1,
+    sites=50, fleet_s=1.0,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,10 @@ def _reports(place: Place, counts: Counts) -> list[Figure]:
     return reports.figures(_old_journal(place, counts), place.directory, counts.reports, counts.old_presses)
 
 
+def _fleet(place: Place, counts: Counts) -> list[Figure]:
+    return fleet.figures(place.scratch, counts.sites, counts.fleet_s)
+
+
 GROUPS: dict[str, Callable[[Place, Counts], list[Figure]]] = {
     "queue": _queue,
     "uplink": _uplink,
@@ -96,6 +103,7 @@ GROUPS: dict[str, Callable[[Place, Counts], list[Figure]]] = {
     "starts": _starts,
     "years": _years,
     "reports": _reports,
+    "fleet": _fleet,
 }
 
 

@@ -61,7 +61,7 @@ async def _measure(directory: Path, port: int, clients: tuple[RawClient, RawClie
     config = write_config(directory / "uplink.toml", mqtt_port=port)
     settings, clock, state = load(config), SystemClock(trust_rtc=True), directory / "uplink"
     state.mkdir()
-    who = {"site": settings.site.id, "node": settings.node.id, "config_hash": settings.hash}
+    who: dict[str, Any] = {"site": settings.site.id, "node": settings.node.id, "config_hash": settings.hash}
     async with running_queue(state, config) as queue, asyncio.TaskGroup() as group:
         broker_session = run_session("central", settings.mqtt["central"], **who, queue=queue, cursors=queue.cursors, clock=clock)
         session = group.create_task(broker_session)

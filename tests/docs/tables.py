@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kiosd.cli import EXITS, VERBS
 from kiosd.mqtt.topics import TOPICS
-from kiosd.queue.commands import COMMANDS
+from kiosd.queue.commands import COMMANDS, Command
 from kiosd.queue.events import EVENTS
 from kiosd.queue.model import TRANSITIONS
 from kiosd.registry import find, names
@@ -47,7 +47,7 @@ def first_line(thing: type) -> str:
 def commands() -> str:
     def fields(command: str) -> str:
         model = COMMANDS[command]
-        wanted = [name for name in model.model_fields if name not in {"id", "age_s", "actor", "place"}]
+        wanted = [name for name in model.model_fields if name not in Command.model_fields]
         return ", ".join(f"`{name}`" if model.model_fields[name].is_required() else f"[`{name}`]" for name in wanted) or "-"
 
     return table(("command", "fields ([optional])", "what"), [(f"`{name}`", fields(name), first_line(COMMANDS[name])) for name in COMMANDS])

@@ -127,7 +127,7 @@ def test_run_starts_the_daemon(
             raise error
         return 0
 
-    monkeypatch.setattr("kiosd.daemon.run_daemon", run_daemon)
+    monkeypatch.setattr("kiosd.running.run_daemon", run_daemon)
     answer = sayer(capsys)("run", "--config", "kiosd.toml", "--state", "var", "--allow-volatile")
     assert (answer.status, answer.err) == (status, f"kiosd: {error}\n" if error else "")
     assert asked == [(Path("kiosd.toml"), Path("var"), True)]

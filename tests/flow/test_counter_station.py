@@ -16,7 +16,6 @@ from support.stationkiosk import Kiosk, kiosk
 
 PINS = {key: pin for pin, key in enumerate(KEYS, start=4)}
 SITE_KEY = b"k" * 32
-MAX_CALLS = 3
 CARD = "3201-010101-010001/DEWI"
 WAIT = 10.0
 """Stands among commands for ten seconds that pass: between two calls of one ticket."""
@@ -83,7 +82,7 @@ REFUSES: list[tuple[str, Before, str]] = [
 
 def desk(it: Kiosk) -> CounterStation:
     """Counter 1 with a key for everything."""
-    station = CounterStation(it.queue, it.clock, 1, MAX_CALLS, SITE_KEY)
+    station = CounterStation(it.queue, it.clock, 1, SITE_KEY)
     it.device("keys", "gpio_buttons", {"buttons": PINS}, station.use_keys)
     return station
 
@@ -167,7 +166,7 @@ SCANNERS: list[tuple[str, Build]] = [("serial_scanner", line_scanner), ("evdev_s
 
 
 async def scanner(it: Kiosk, driver: str, far: FarScanner) -> None:
-    station = CounterStation(it.queue, it.clock, 1, MAX_CALLS, SITE_KEY)
+    station = CounterStation(it.queue, it.clock, 1, SITE_KEY)
     it.device("scanner", driver, far.config, station.use_scanner)
     await it.up("scanner")
 

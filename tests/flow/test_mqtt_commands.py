@@ -1,4 +1,7 @@
-"""Commands over a real mosquitto: a correlated answer for every one, and nothing executed that should not be."""
+"""Commands over a real mosquitto: a correlated answer for every one, and nothing executed that should not be.
+
+How much of them is taken is in ``unit/test_mqtt_limits.py``, what the real queue makes of them in ``test_mqtt_commands_obeyed.py``.
+"""
 
 import asyncio
 import json
@@ -23,7 +26,7 @@ from kiosd.queue.commands import CallNext, Command, MarkAbsent, Rate
 from kiosd.queue.interface import Reply
 from support.broker import Broker, broker
 from support.fakequeue import FakeQueue
-from support.mqtt_peer import CORRELATION, EXPIRY, RESPONSE_TOPIC, Peer, Received, peer, until
+from support.mqtt_peer import CORRELATION, EXPIRY, RESPONSE_TOPIC, USER, Peer, Received, peer, until
 
 TOPICS = Topics("kiosd", "CTH01", "hub")
 ROOT = TOPICS.root
@@ -47,11 +50,11 @@ class Desk:
     peer: Peer
     answers: str = "central/answers"
 
-    async def ask(self, name: str, payload: object, retain: bool = False) -> Received:
+    async def ask(self, name: str, payload: object, retain: bool = False, more: dict[int, Any] | None = None) -> Received:
         """The answer to a command, found by its correlation data."""
         raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         mark = b"%d" % next(CORRELATIONS)
-        properties = {RESPONSE_TOPIC: self.answers, CORRELATION: mark}
+        properties = {RESPONSE_TOPIC: self.answers, CORRELATION: mark} | (more or {})
         self.peer.publish(f"{ROOT}/cmd/{name}", raw, retain=retain, properties=properties)
         await self.peer.until(lambda: self._answers(mark))
         return self._answers(mark)[0]
@@ -75,10 +78,10 @@ async def desk(mosquitto: Broker) -> AsyncIterator[Desk]:
 
 
 @asynccontextmanager
-async def serving(port: int, queue: FakeQueue, clock: ManualClock) -> AsyncIterator[None]:
+async def serving(port: int, queue: FakeQueue, clock: ManualClock, per_s: int = 200) -> AsyncIterator[None]:
     settings = MqttSettings(host="127.0.0.1", port=port)
     async with MqttLink(settings, "kiosd-cth01-hub", SystemClock()) as link, asyncio.TaskGroup() as group:
-        task = group.create_task(serve_commands(queue, link, TOPICS, clock))
+        task = group.create_task(serve_commands(queue, link, TOPICS, clock, per_s=per_s, source="mqtt-site"))
         await link.connected()
         with suppress(Refused):
             await link.publish(Message("sync", b""))  # the broker has seen the subscription that came before it
@@ -180,6 +183,11 @@ async def test_commands_that_come_together_are_executed_in_their_order(desk: Des
         ("next", {"id": "c-1", "args": {"counter": 1}}, "bad_args"),
         ("next", {"id": "c-1", "counter": 1, "args": {"actor": "manager"}}, "bad_args"),
         ("next", {"id": "c-1", "counter": 1, "args": {"place": "button/D"}}, "bad_args"),
+        ("next", {"id": "c-1", "counter": 1, "args": {"seen": 1}}, "bad_args"),
+        ("next", {"id": "c-1", "counter": 1, "args": {"late": False}}, "bad_args"),
+        ("next", {"id": "c-1", "counter": 1, "expect_rev": -1}, "bad_field"),
+        ("next", {"id": "c-1", "counter": 1, "expect_rev": "1"}, "bad_field"),
+        ("issue", {"id": "c-1", "args": {"service": "A"}, "expect_rev": 1}, "bad_field"),
         ("next", {"id": "c-1", "counter": 1, "actor": "system"}, "bad_field"),
         ("next", {"id": "c-1", "counter": 1, "place": "button/D"}, "unknown_field"),
         ("next", {"id": "c-1", "counter": 1, "client": IDENTITY}, "bad_field"),
@@ -204,7 +212,7 @@ async def test_what_is_no_command_is_refused_answered_and_recorded(desk: Desk, n
     assert set(answer.json) == {"id", "status", "reason", "message", "sequence"}
     assert len(desk.queue.executed) == 1
     (refusal,) = desk.queue.refusals
-    assert (refusal.source, refusal.code) == ("mqtt", reason)
+    assert (refusal.source, refusal.code) == ("mqtt-site", reason)
     assert IDENTITY not in answer.payload.decode() + refusal.model_dump_json()
 
 
@@ -215,16 +223,18 @@ async def test_a_refusal_names_the_command_it_can_tell(desk: Desk) -> None:
     assert "counter" in answer.json["message"]
 
 
-@pytest.mark.parametrize(("synced", "status"), [(True, "expired"), (False, "done")])
-async def test_a_command_after_its_time_is_not_executed_when_the_clock_is_right(desk: Desk, synced: bool, status: str) -> None:
+@pytest.mark.parametrize(("synced", "late"), [(True, True), (False, False)])
+async def test_a_command_after_its_time_is_late_when_the_clock_is_right(desk: Desk, synced: bool, late: bool) -> None:
     desk.clock.step_to(NOON, synced)
-    late = (NOON - timedelta(seconds=11)).isoformat()
-    assert (await desk.ask("next", {"id": "c-1", "counter": 1, "issued_at": late})).json["status"] == status
+    before = (NOON - timedelta(seconds=11)).isoformat()
+    await desk.ask("next", {"id": "c-1", "counter": 1, "issued_at": before})
+    assert [command.late for command in desk.queue.executed] == [late]
 
 
 @pytest.mark.parametrize("issued_at", ["9999-12-31T23:59:59Z", "2026-07-01T04:59:51Z"])
-async def test_a_command_in_its_time_is_executed(desk: Desk, issued_at: str) -> None:
-    assert (await desk.ask("next", {"id": "c-1", "counter": 1, "issued_at": issued_at})).json["status"] == "done"
+async def test_a_command_in_its_time_is_not_late(desk: Desk, issued_at: str) -> None:
+    await desk.ask("next", {"id": "c-1", "counter": 1, "issued_at": issued_at})
+    assert [command.late for command in desk.queue.executed] == [False]
 
 
 async def test_a_retained_command_is_refused_and_cleared_from_the_broker(desk: Desk, mosquitto: Broker) -> None:
@@ -271,14 +281,38 @@ async def test_who_gives_no_address_is_served_without_an_answer(desk: Desk) -> N
     assert desk.queue.executed[0].id == "c-1"
 
 
-async def test_a_flood_of_bad_commands_is_answered_but_does_not_fill_the_journal(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
-    for _ in range(25):
-        assert (await desk.ask("next", b"{")).json["status"] == "rejected"
-    assert len(desk.queue.refusals) == 10
-    desk.clock.advance(11)
-    await desk.ask("next", b"{")
-    assert len(desk.queue.refusals) == 11
-    assert "15 refused commands were not recorded" in caplog.text
+async def test_a_role_may_be_named_beside_the_payload(desk: Desk) -> None:
+    await desk.ask("open", {"id": "c-1", "counter": 2}, more={USER: [("role", "manager"), ("colour", "red")]})
+    await desk.ask("open", {"id": "c-2", "counter": 2, "actor": "officer"}, more={USER: [("role", "officer")]})
+    assert [command.by for command in desk.queue.executed] == ["manager", "officer"]
+
+
+@pytest.mark.parametrize(
+    ("actor", "beside"),
+    [
+        (None, ["system"]),
+        (None, ["boss"]),
+        (None, [""]),
+        (None, [IDENTITY]),
+        (None, ["officer", "manager"]),
+        ("officer", ["manager"]),
+        ("manager", ["system"]),
+    ],
+)
+async def test_a_role_that_is_none_or_two_is_refused(desk: Desk, actor: str | None, beside: list[str]) -> None:
+    payload = {"id": "c-1", "counter": 2} | ({"actor": actor} if actor else {})
+    answer = await desk.ask("open", payload, more={USER: [("role", role) for role in beside]})
+    assert (answer.json["status"], answer.json["reason"]) == ("rejected", "bad_role")
+    assert IDENTITY not in answer.payload.decode()
+
+
+async def test_the_same_message_twice_is_one_command(desk: Desk) -> None:
+    """As a client sends it again that did not see the broker's acknowledgement."""
+    for dup in (False, True):
+        desk.peer.publish(f"{ROOT}/cmd/next", b'{"id": "c-1", "counter": 1, "client": "x"}', dup=dup)
+    await desk.peer.until(lambda: len(desk.peer.on(f"{ROOT}/reply/x")) == 2)
+    first, second = desk.peer.on(f"{ROOT}/reply/x")
+    assert first.payload == second.payload
 
 
 async def test_mosquitto_rr_gets_its_answer(desk: Desk, mosquitto: Broker) -> None:

@@ -155,7 +155,7 @@ async def test_offline_stays_for_who_asks_later(mosquitto: Broker) -> None:
 
 
 async def test_a_killed_kiosk_is_lost_by_its_will(mosquitto: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kiosd.links.mqtt.WILL_DELAY_S", 1)
+    monkeypatch.setattr("kiosd.links.packets.WILL_DELAY_S", 1)
     async with proxy(mosquitto.port) as wire:
         with peer(mosquitto.port, "peer", STATUS) as other:
             async with open_link(wire.port) as link:
@@ -211,6 +211,57 @@ async def test_a_half_open_wire_is_noticed_by_keepalive(mosquitto: Broker) -> No
         wire.mode = "pass"
         wire.cut()
         assert await connected(link) > conn
+
+
+async def test_a_half_open_wire_is_noticed_sooner_by_what_is_not_acknowledged(mosquitto: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kiosd.links.mqtt.ACK_S", 0.3)
+    async with proxy(mosquitto.port) as wire, open_link(wire.port, keepalive_s=600) as link:
+        conn = await connected(link)
+        with suppress(Refused):
+            await link.publish(Message("t", b"x"))
+        await asyncio.sleep(0.4)
+        assert link.connection == conn, "silence without anything to acknowledge is none"
+        wire.mode = "black_hole"
+        begin = CLOCK.now().monotonic
+        lost_one = link.send(Message("t", b"x"))
+        reason = await lost(link, conn)
+        assert 0.3 <= CLOCK.now().monotonic - begin < 2
+        assert reason == "the broker acknowledged nothing for 0 s"
+        assert not link.cut_off
+        assert isinstance(lost_one.exception(), Unavailable)
+        wire.mode = "pass"
+        wire.cut()
+        assert await connected(link) > conn
+
+
+async def test_a_slow_broker_is_not_taken_for_a_dead_one(mosquitto: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kiosd.links.mqtt.ACK_S", 0.2)
+    async with open_link(mosquitto.port) as link:
+        conn = await connected(link)
+        for _ in range(12):
+            with suppress(Refused):
+                await link.publish(Message("t", b"x"))
+            await asyncio.sleep(0.05)
+        assert link.connection == conn
+
+
+async def test_who_ended_a_connection_is_known(mosquitto: Broker) -> None:
+    async with proxy(mosquitto.port) as wire, open_link(wire.port) as link:
+        conn = await connected(link)
+        wire.cut()
+        await lost(link, conn)
+        assert link.cut_off
+
+
+async def test_retained_messages_from_before_come_to_who_asks_for_them_at_every_connect(mosquitto: Broker) -> None:
+    with peer(mosquitto.port) as other:
+        other.publish("in/old", b"from before", retain=True)
+        other.wait(lambda: other.acks)
+        async with proxy(mosquitto.port) as wire, open_link(wire.port) as link, link.subscribe("in/old", retained=True) as messages:
+            async with asyncio.timeout(5):
+                assert (await anext(messages)).payload == b"from before"
+                wire.cut()
+                assert (await anext(messages)).retain
 
 
 async def test_a_broker_that_restarts_is_found_again_and_subscriptions_with_it(mosquitto: Broker) -> None:
@@ -275,7 +326,7 @@ async def test_an_error_in_a_callback_does_not_end_pahos_thread(mosquitto: Broke
     def broken(_message: object) -> Message:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("kiosd.links.mqtt._incoming", broken)
+    monkeypatch.setattr("kiosd.links.packets.incoming", broken)
     async with open_link(mosquitto.port) as link, link.subscribe("in/+"):
         await subscribed(link)
         with peer(mosquitto.port, "peer", "out") as other:

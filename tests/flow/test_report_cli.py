@@ -181,7 +181,7 @@ def pipes() -> dict[str, Any]:
 
 
 async def test_without_a_period_the_month_is_the_sites(tmp_path: Path) -> None:
-    async with served(tmp_path, stand_in("import json", "asked = json.loads(sys.argv[1])['ask']", "sys.exit(asked['first'])")):
+    async with served(tmp_path, stand_in("asked = json.loads(sys.argv[1])['ask']", "sys.exit(asked['first'])")):
         asking = await kiosd("report", "--state", str(tmp_path), **pipes())
         _, err = await asking.communicate()
     assert err.decode().splitlines() == [

@@ -161,7 +161,7 @@ async def test_everything_unplugged_at_once_people_are_still_called_and_everythi
         it = await far.enter_async_context(kiosk(tmp_path))
         machine(it, printer.port)
         it.device("board", "serial_display", {"port": str(board.port.link), "protocol": "cd5220"}, CallBoard(it.queue, it.clock, "id").use)
-        desk = CounterStation(it.queue, it.clock, 1, 3, b"k" * 32)
+        desk = CounterStation(it.queue, it.clock, 1, b"k" * 32)
         it.device("scanner", "serial_scanner", scanner.config, desk.use_scanner)
         await it.up("buttons", "printer", "board", "scanner")
         await printer.unplug()

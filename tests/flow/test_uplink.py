@@ -2,115 +2,30 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from kiosd.clock import Clock, SystemClock
 from kiosd.errors import Unavailable
 from kiosd.links.base import Message
 from kiosd.links.mqtt import MqttLink
 from kiosd.mqtt import uplink
-from kiosd.mqtt.settings import MqttSettings
-from kiosd.mqtt.states import Node, status_message
-from kiosd.mqtt.topics import Topics
-from kiosd.mqtt.uplink import run_uplink
-from kiosd.queue.events import FAMILIES, Event, TicketRefused
 from kiosd.queue.interface import Snapshot
 from kiosd.queue.model import CounterState
 from support.broker import Broker, broker, proxy
-from support.fakequeue import STREAM, FakeQueue, MemoryCursors, called, issued, opened
-from support.mqtt_peer import Peer, Received, peer, until
-
-TOPICS = Topics("kiosd", "CTH01", "hub")
-NODE = Node(TOPICS, "1.0", "abc")
-ROOT = TOPICS.root
-EVENTS = f"{ROOT}/ev/#"
+from support.fakequeue import STREAM, called, issued
+from support.mqtt_peer import peer, until
+from support.uplinks import EVENTS, ROOT, ProbesByHand, Site, day, has_got, once, sequences, told
 
 
 @pytest.fixture
 def mosquitto(tmp_path: Path) -> Iterator[Broker]:
     with broker(tmp_path) as it:
         yield it
-
-
-class ProbesByHand(SystemClock):
-    """The machine's clock, except that a wait of ``PROBE_S`` ends when the test says so."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._go = asyncio.Event()
-
-    async def sleep(self, seconds: float) -> None:
-        if seconds == uplink.PROBE_S:
-            await self._go.wait()
-            self._go.clear()
-        else:
-            await super().sleep(seconds)
-
-    def probe(self) -> None:
-        self._go.set()
-
-
-@dataclass
-class Site:
-    """A queue and what outlasts its uplink."""
-
-    clock: Clock = field(default_factory=SystemClock)
-    cursors: MemoryCursors = field(default_factory=MemoryCursors)
-    queue: FakeQueue = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.queue = FakeQueue(self.clock)
-
-    @asynccontextmanager
-    async def uplink(self, port: int, pace_per_s: float = 100_000, keepalive_s: int = 20) -> AsyncIterator[MqttLink]:
-        settings = MqttSettings(host="127.0.0.1", port=port, keepalive_s=keepalive_s)
-        presence = partial(status_message, NODE, self.clock)
-        async with MqttLink(settings, "kiosd-cth01-hub", self.clock, presence, (0.02, 0.05)) as link, asyncio.TaskGroup() as group:
-            run = run_uplink(self.queue, link, self.cursors, "central", self.clock, NODE, settings.window, pace_per_s)
-            task = group.create_task(run)
-            yield link
-            task.cancel()
-
-    @property
-    def done(self) -> bool:
-        """Whether everything that happened was told."""
-        return {self.cursors.get(f"central/{name}") for name in FAMILIES} == {len(self.queue.records)}
-
-
-def sequences(messages: list[Received]) -> list[int]:
-    return [int(message.json["sequence"]) for message in messages if "/ev/" in message.topic]
-
-
-def once(numbers: list[int]) -> list[int]:
-    """What a consumer keeps that drops whatever is not above its last sequence."""
-    kept: list[int] = []
-    for number in numbers:
-        if not kept or number > kept[-1]:
-            kept.append(number)
-    return kept
-
-
-def day(n: int) -> list[Event]:
-    """``n`` events of two families, in turn."""
-    return [issued(i) if i % 2 else opened(1) for i in range(1, n + 1)]
-
-
-async def told(site: Site, central: Peer, last: int) -> None:
-    """Everything was told, and ``central`` has got the last of its part, number ``last``."""
-    await until(lambda: site.done)
-    await central.until(partial(has_got, central, last))
-
-
-def has_got(central: Peer, number: int) -> bool:
-    """Whether ``central`` has got event ``number``."""
-    return number in sequences(central.messages)
 
 
 async def test_at_connect_a_consumer_learns_who_is_there_and_how_things_stand(mosquitto: Broker) -> None:
@@ -282,8 +197,8 @@ async def test_who_listens_to_a_part_gets_that_part_without_delay(mosquitto: Bro
             await part.until(lambda: len(part.messages) == 20)
             site.queue.add(*day(10))
             await part.until(lambda: len(part.messages) == 25)
-            await until(lambda: site.cursors.get("central/counter") >= 49)
-            assert site.cursors.get("central/ticket") == 0
+            await until(lambda: site.memory.get("central/counter") >= 49)
+            assert site.memory.get("central/ticket") == 0
             with peer(mosquitto.port, "rest", f"{ROOT}/ev/ticket") as rest:
                 await told(site, rest, 49)
                 assert once(sequences(rest.messages)) == list(range(1, 51, 2))
@@ -302,7 +217,7 @@ async def test_while_nobody_listens_little_is_sent_in_vain(mosquitto: Broker, mo
     site = Site(ProbesByHand())
     site.queue.add(*day(100))
     async with site.uplink(mosquitto.port):
-        await until(lambda: site.cursors.get("central/system") == 100)
+        await until(lambda: site.memory.get("central/system") == 100)
     assert len([topic for topic in sent if "/ev/" in topic]) == 2
 
 
@@ -313,20 +228,34 @@ async def test_a_forbidden_family_is_held_and_the_others_flow(tmp_path: Path, ca
     with broker(tmp_path, acl=rules) as strict, peer(strict.port, "peer", EVENTS) as central:
         async with site.uplink(strict.port):
             await central.until(lambda: len(central.messages) == 20)
-            await until(lambda: site.cursors.get("central/counter") == 40)
-        assert site.cursors.get("central/ticket") == 0
+            await until(lambda: site.memory.get("central/counter") == 40)
+        assert site.memory.get("central/ticket") == 0
         assert sequences(central.messages) == list(range(2, 41, 2))
     assert "ev/ticket is held from 1: not_authorized" in caplog.text
 
 
-async def test_an_event_that_is_too_large_is_left_out_loudly(mosquitto: Broker, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_day_that_was_sealed_is_told_of_and_passed_over(mosquitto: Broker, caplog: pytest.LogCaptureFixture) -> None:
     site = Site()
-    site.queue.add(issued(1), TicketRefused(service="A", code="closed", message="x" * 9000), issued(2))
+    site.queue.add(*day(30))
+    site.queue.oldest = 21
     with peer(mosquitto.port, "peer", EVENTS) as central:
         async with site.uplink(mosquitto.port):
-            await told(site, central, 3)
-        assert sequences(central.messages) == [1, 3]
-    assert "event 2 (ticket.refused) is left out: too_large" in caplog.text
+            await told(site, central, 30)
+        assert sequences(central.messages) == list(range(21, 31))
+    assert "events 1 to 20 were sealed" in caplog.text
+
+
+async def test_a_broker_is_told_only_the_families_it_is_for(mosquitto: Broker) -> None:
+    site = Site()
+    site.queue.add(*day(20))
+    with peer(mosquitto.port, "peer", EVENTS) as central:
+        async with site.uplink(mosquitto.port, events=["counter"]):
+            await told(site, central, 20)
+        assert sequences(central.messages) == list(range(2, 21, 2))
+        async with site.uplink(mosquitto.port, events=[]):
+            site.queue.add(*day(10))
+            await until(lambda: site.done)
+        assert len(sequences(central.messages)) == 10
 
 
 async def test_a_queue_that_cannot_be_asked_is_asked_again(mosquitto: Broker, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,6 +50,12 @@ class Broker:
                 raise AssertionError(f"mosquitto does not run:\n{self._log.read_text()}")
             time.sleep(0.01)
 
+    @property
+    def pid(self) -> int:
+        """The process id of the running one."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         """End it as systemd would."""
         if self._process is not None:

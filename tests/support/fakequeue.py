@@ -28,7 +28,10 @@ def opened(counter: int = 1) -> CounterOpened:
 
 
 class FakeQueue:
-    """``answer`` makes the reply to a command; the same id gets the same reply, as from a real queue. ``executed`` are the commands."""
+    """``answer`` makes the reply to a command; the same id gets the same reply, as from a real queue. ``executed`` are the commands.
+
+    Events before number ``oldest`` are gone, as those of sealed days are.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self.records: list[Record] = []
@@ -36,7 +39,7 @@ class FakeQueue:
         self.answer: Callable[[Command], Reply] = lambda command: Reply(id=command.id, status="done", sequence=len(self.records))
         self.counter = CounterView(counter=1, state=CounterState.READY, services=("A",))
         self.device = DeviceView(device="printer", state="ok", code="", detail="", since=clock.now().time, rev=1)
-        self.waiting = 0
+        self.waiting, self.oldest = 0, 1
         self._clock = clock
         self._answers: dict[str, Reply] = {}
         self._changed = asyncio.Event()
@@ -62,7 +65,7 @@ class FakeQueue:
     async def events(self, since: int) -> AsyncIterator[Record]:
         while True:
             changed = self._changed
-            for record in self.records[since:]:
+            for record in self.records[max(since, self.oldest - 1) :]:
                 yield record
                 since = record.seq
             if since >= len(self.records):
@@ -94,13 +97,27 @@ def as_queue(fake: FakeQueue) -> Queue:
 
 
 class MemoryCursors:
-    """Cursors that last as long as the object."""
+    """What an uplink remembers, for as long as the object lasts."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, int] = {}
+        self.positions: dict[str, int] = {}
+        self.topics: set[tuple[str, str]] = set()
+        self.left_out: dict[tuple[str, int], tuple[str, str]] = {}
 
     def get(self, name: str) -> int:
-        return self.kept.get(name, 0)
+        return self.positions.get(name, 0)
 
     def set(self, name: str, seq: int) -> None:
-        self.kept[name] = seq
+        self.positions[name] = seq
+
+    def kept(self, broker: str) -> frozenset[str]:
+        return frozenset(topic for name, topic in self.topics if name == broker)
+
+    def keep(self, broker: str, topic: str, kept: bool = True) -> None:
+        (self.topics.add if kept else self.topics.discard)((broker, topic))
+
+    def quarantined(self, broker: str) -> dict[int, tuple[str, str]]:
+        return {seq: what for (name, seq), what in self.left_out.items() if name == broker}
+
+    def quarantine(self, broker: str, seq: int, kind: str, code: str, time: str) -> None:
+        self.left_out[broker, seq] = code, time

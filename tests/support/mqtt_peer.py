@@ -88,6 +88,8 @@ def _properties(given: dict[int, Any]) -> bytes:
     for key, value in given.items():
         if key == EXPIRY:
             out += bytes([key]) + struct.pack("!I", value)
+        elif key == USER:
+            out += b"".join(bytes([key]) + _string(name) + _string(text) for name, text in value)
         else:
             out += bytes([key]) + _string(value)
     return _varint(len(out)) + out
@@ -180,11 +182,13 @@ class Peer:
         before = self._mid
         self.wait(lambda: any(kind == SUBACK and int.from_bytes(body[:2]) == before for kind, body in self.packets))
 
-    def publish(self, topic: str, payload: bytes, retain: bool = False, qos: int = 1, properties: dict[int, Any] | None = None) -> int:
-        """Publish; returns the message id whose reason code will stand in ``acks`` (0 for QoS 0)."""
+    def publish(
+        self, topic: str, payload: bytes, retain: bool = False, qos: int = 1, properties: dict[int, Any] | None = None, dup: bool = False
+    ) -> int:
+        """Publish; returns the message id whose reason code will stand in ``acks`` (0 for QoS 0). ``dup``: marked as sent before."""
         self._mid += 1
         mid = struct.pack("!H", self._mid) if qos else b""
-        self._send(PUBLISH, qos << 1 | retain, _string(topic) + mid + _properties(properties or {}) + payload)
+        self._send(PUBLISH, dup << 3 | qos << 1 | retain, _string(topic) + mid + _properties(properties or {}) + payload)
         return self._mid if qos else 0
 
     def on(self, topic: str) -> list[Received]:

@@ -1,7 +1,6 @@
 """What a report needs: a few days in July 2026 in a real journal, and stand-ins for the process that makes reports."""
 
 import asyncio
-import hashlib
 import os
 import sys
 from datetime import timedelta
@@ -42,16 +41,19 @@ async def july(state: Path, config: Path) -> None:
 
 
 def stand_in(*steps: str) -> tuple[str, ...]:
-    """A program that does ``steps`` instead of making a report; ``say`` prints a line, ``hang`` goes on for a while."""
+    """A program that does ``steps`` instead of making a report: ``say`` a line, ``give`` a document as the end, ``hang`` for a while."""
     begin = (
-        "import os, sys, time",
+        "import hashlib, json, os, sys, time",
         "def say(text, behind=b''):",
         "    sys.stdout.buffer.write(text.encode() + b'\\n' + behind)",
         "    sys.stdout.flush()",
+        "def give(document):",
+        "    end = {'what': 'end', 'size': len(document), 'sha256': hashlib.sha256(document).hexdigest()}",
+        "    say(json.dumps(end), document)",
         "def hang(seconds=60.0, total=1000):",
         "    begin = time.monotonic()",
         "    while (passed := time.monotonic() - begin) < seconds:",
-        '        say(\'{"what": "progress", "done": %d, "total": %d}\' % (passed / seconds * total, total))',
+        "        say(json.dumps({'what': 'progress', 'done': int(passed / seconds * total), 'total': total}))",
         "        time.sleep(0.02)",
     )
     return (sys.executable, "-c", "\n".join((*begin, *steps)))
@@ -64,8 +66,7 @@ def writes_pid(place: Path) -> str:
 
 def ends(document: bytes) -> str:
     """A step: give ``document``."""
-    told = f'{{"what": "end", "size": {len(document)}, "sha256": "{hashlib.sha256(document).hexdigest()}"}}'
-    return f"say({told!r}, {document!r})"
+    return f"give({document!r})"
 
 
 async def appeared(place: Path, within: float = 10.0) -> int:

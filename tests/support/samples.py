@@ -36,6 +36,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "report_paper": {"ticket": "CTH01-20260701-A001", "outcome": "printed", "device": "printer"},
     "report_device": {"device": "printer", "state": "down"},
     "report_refusal": {"source": "mqtt", "command": "next", "code": "bad_field", "message": "counter: too big"},
+    "report_quarantine": {"broker": "central", "sequence": 9, "kind": "ticket.issued", "code": "too_large"},
     "tick": {},
     "report_start": {"version": "1.0", "config_hash": "abc"},
     "report_stop": {},

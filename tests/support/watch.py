@@ -2,6 +2,7 @@
 
 from collections import Counter as Tally
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from kiosd.queue import events as ev
 from kiosd.queue.book import Book, fold
@@ -9,13 +10,27 @@ from kiosd.queue.commands import CALL_REASONS
 from kiosd.queue.events import Event, Record
 from kiosd.queue.explain import forecasts
 from kiosd.queue.model import FINAL, TRANSITIONS, CounterState, TicketState
-from kiosd.queue.settings import QueueSettings
+from kiosd.queue.settings import HoursSettings, QueueSettings
 from kiosd.redact import PLAIN
 from support.fairness import Fairness
+from support.site import settings
 
 MOVES = {(row.before, row.event): row.after for row in TRANSITIONS}
 REFUSALS = (ev.TicketRefused, ev.CounterRefused, ev.CommandRefused)
 ACTIVE = frozenset({TicketState.CALLED, TicketState.SERVING})
+
+
+def mixed_site() -> QueueSettings:
+    """Three counters that differ in what they serve and how; open on all days, with a break; few tickets of C."""
+    base = settings(counters=3, services="ABC", recall_gap_s=1.0)
+    day = ["06:00-12:00", "13:00-22:00"]
+    week = dict.fromkeys(("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"), day)
+    counters = {
+        2: base.counters[2].model_copy(update={"order": "strict"}),
+        3: base.counters[3].model_copy(update={"services": ("C", "A")}),
+    }
+    services = base.services | {"C": base.services["C"].model_copy(update={"quota": 6})}
+    return replace(base, counters=base.counters | counters, services=services, hours=HoursSettings.model_validate(week))
 
 
 @dataclass
@@ -30,6 +45,7 @@ class Watch:
     given: Tally[tuple[str, bool]] = field(default_factory=Tally)
     blocks: set[str] = field(default_factory=set)
     scores: dict[str, int | None] = field(default_factory=dict)
+    waited: dict[str, datetime | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.fair = Fairness(self.settings.rules.priority_ratio)
@@ -65,7 +81,7 @@ class Watch:
     def _about(self, event: ev.TicketEvent, before: Book) -> None:
         was, now = before.tickets.get(event.ticket), self.book.tickets[event.ticket]
         if isinstance(event, ev.TicketIssued):
-            self._issued(event)
+            self._issued(event, before)
         elif event.type in {row.event for row in TRANSITIONS}:
             assert was is not None and MOVES[was.state, event.type] is now.state, (event, was)
             assert (was.number, was.issued_at, was.uid) == (now.number, now.issued_at, now.uid), "kept for ever"
@@ -73,6 +89,10 @@ class Watch:
             assert was.state is now.state
         if isinstance(event, ev.TicketCalled):
             self._called(event, before)
+            self.waited[event.ticket] = was.waited_until if was else None
+        if isinstance(event, ev.TicketCallUndone):
+            assert now.waited_until == self.waited[event.ticket], "an undone call ends no wait, and takes none back"
+        assert not isinstance(event, ev.TicketTransferred) or now.not_before == 0, "it is behind calls of one service only"
         if isinstance(event, ev.RatingGiven):
             assert self.scores.get(event.ticket) is None, "a visit is rated once"
             assert now.invited_at or now.state in {TicketState.FINISHED, TicketState.REFERRED}
@@ -80,7 +100,10 @@ class Watch:
         if isinstance(event, ev.RatingAmbiguous):
             self.scores[event.ticket] = None
 
-    def _issued(self, event: ev.TicketIssued) -> None:
+    def _issued(self, event: ev.TicketIssued, before: Book) -> None:
+        quota = self.settings.services[event.service].quota
+        assert quota is None or event.training or event.manual or before.line(event.service).issued < quota
+        assert event.training is before.training and (event.training or not before.closed)
         assert event.ticket not in self.uids, "a number is issued once for ever"
         self.uids.add(event.ticket)
         key = (event.service, event.training)
@@ -108,10 +131,12 @@ class Watch:
                 self._adds_up(training)
             self._counters()
             self._lines()
+        assert self.book.training or not self.book.closed or not any(counter.open for counter in self.book.counters.values())
         for ticket in self.book.tickets.values():
             assert ticket.waited_until is None or ticket.waited_until >= ticket.issued_at, "no wait is negative"
             assert ticket.training is ("-T-" in ticket.uid)
             assert self.book.training or not ticket.training or ticket.state in FINAL, "nothing of a training is left standing"
+            assert not self.book.training or ticket.training or ticket.state in FINAL | {TicketState.NO_SHOW}, "nor is a visitor in it"
             assert not self.book.closed or ticket.training or ticket.state in FINAL | {TicketState.NO_SHOW}
 
     def _adds_up(self, training: bool) -> None:

@@ -11,8 +11,9 @@ from bench.issuers import missing, repeated, skipped
 from kiosd.journal.journal import FILE, Audit
 
 TINY = suite.Counts(
-    durable=3, presses=2, commands=2, tickets=40, idle_s=0.05, starts=1, old_events=200, old_days=2, old_presses=3, reports=1
-)
+    durable=3, presses=2, commands=2, tickets=40, idle_s=0.05, starts=1, old_events=200, old_days=2, old_presses=3, reports=1,
+    sites=20, fleet_s=0.5,
+)  # fmt: skip
 
 
 def figure(measured: float, limit: float | None, bound: Bound | None) -> Figure:
@@ -72,7 +73,9 @@ def test_memory_is_refused_as_a_disk(tmp_path: Path, monkeypatch: pytest.MonkeyP
         suite.measure(tmp_path, TINY, ["queue"])
 
 
-@pytest.mark.parametrize(("group", "rows"), [("queue", 1), ("uplink", 1), ("whole", 9), ("starts", 1), ("years", 2), ("reports", 7)])
+@pytest.mark.parametrize(
+    ("group", "rows"), [("queue", 1), ("uplink", 1), ("whole", 9), ("starts", 1), ("years", 2), ("reports", 7), ("fleet", 4)]
+)
 def test_every_group_measures(group: str, rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suite, "file_system", lambda _path: "ext4")  # only that it runs: a tmpfs will do for tests
     found = suite.measure(tmp_path, TINY, [group])

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from kiosd.clock import ManualClock
-from kiosd.mqtt.session import AWAY_S, report_outages
-from kiosd.mqtt.uplink import BrokerLink
+from kiosd.mqtt.interface import BrokerLink
+from kiosd.mqtt.session import AWAY_S, report_health
 from kiosd.queue.commands import ReportDevice
 from support.fakequeue import FakeQueue
 
@@ -49,7 +49,7 @@ async def watched() -> AsyncIterator[tuple[Broker, FakeQueue, ManualClock]]:
     broker, clock = Broker(), ManualClock(START)
     queue = FakeQueue(clock)
     async with asyncio.TaskGroup() as group:
-        watching = group.create_task(report_outages(cast("BrokerLink", broker), queue, clock, "mqtt-central"))
+        watching = group.create_task(report_health(cast("BrokerLink", broker), queue, clock, "mqtt-central"))
         await settled()
         yield broker, queue, clock
         watching.cancel()

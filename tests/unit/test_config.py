@@ -18,7 +18,7 @@ from kiosd.config.checks import KEY_FUNCTIONS, LAMPS, RATING_BUTTONS
 from kiosd.config.document import MAX_BYTES
 from kiosd.errors import ConfigError
 from kiosd.registry import names
-from kiosd.stations import rating_panel, ticket_machine
+from kiosd.stations import counter, rating_panel, ticket_machine
 from kiosd.stations.counter import KEYS
 from support.small_config import SMALL, changed, errors
 
@@ -130,7 +130,7 @@ def test_loading_imports_no_hardware_library() -> None:
 def test_the_names_of_buttons_and_lamps_are_those_that_the_stations_know() -> None:
     assert set(KEY_FUNCTIONS) == set(KEYS)
     assert set(RATING_BUTTONS) == set(rating_panel.SCORES)
-    assert LAMPS == {"ticket": (ticket_machine.LAMP,), "rating": (rating_panel.LAMP,), "keys": ()}
+    assert LAMPS == {"ticket": (ticket_machine.LAMP,), "rating": (rating_panel.LAMP,), "keys": (counter.LAMP,)}
 
 
 def test_driver_that_cannot_be_loaded(toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:

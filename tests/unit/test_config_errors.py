@@ -36,12 +36,19 @@ CASES = {
     "session": (("[site]", '[hours]\nmonday = ["8-12"]\n[site]'), "[hours] monday, item 1: found '8-12'; a session is written"),
     "time for text": (('"KIOS"', "08:00:00"), "[site] name: found 08:00:00; allowed: text in quotes"),
     "relative path": (("[site]", '[scan]\nkey_file = "key"\n[site]'), "[scan] key_file: found 'key'; the path must begin with /"),
-    # later versions
-    "satellite": (
-        ("[site]", '[node]\nrole = "satellite"\n[site]'),
-        "[node] role: found 'satellite'; a satellite comes with a later version",
+    "unknown uplink": (("[mqtt.central]", "[mqtt.pusat]"), "[mqtt.pusat]: unknown uplink; allowed: [mqtt.site], a broker at this site, and"),
+    "one broker twice": (
+        ("[mqtt.central]", '[mqtt.site]\nhost = "127.0.0.1"\n[mqtt.central]'),
+        "[mqtt.central]: this is the broker of [mqtt.site]: remove one, or give one of them a client_id of its own",
     ),
-    "second uplink": (("[mqtt.central]", "[mqtt.site]"), "[mqtt.site]: unknown uplink; this version of kiosd has one, [mqtt.central]"),
+    "a role that nobody outside has": (
+        ("[mqtt.central]", '[mqtt.central]\nroles = ["system"]'),
+        "[mqtt.central] roles, item 1: found 'system'; allowed: 'public', 'officer', 'receptionist' or 'manager'",
+    ),
+    "watermarks with gaps": (
+        ("[mqtt.central]", '[mqtt.central]\nconfirm = "consumer"\nevents = ["ticket"]'),
+        '[mqtt.central]: confirm = "consumer" needs all events: a watermark has no gaps',
+    ),
     # services and counters
     "service not of the type": (("[services.F]", "[services.A]"), "[services.A]: kiosk type 4 has no service A; it has F, G: remove this"),
     "service missing": (("type = 4", "type = 3"), "[services.G]: missing; kiosk type 3 has F, G: add this section"),

@@ -17,19 +17,33 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         "kiosd.queue.interface", "kiosd.queue.views", "kiosd.queue.wire", "kiosd.queue.words", "kiosd.queue.estimate",
         "kiosd.queue.survey", "kiosd.queue",
     ),
-    ("kiosd.journal", "kiosd.links", "kiosd.supervisor", "kiosd.mqtt.settings", "kiosd.mqtt", "kiosd.registry", "kiosd.config"),
-    ("kiosd.queue.local", "kiosd.queue.remote", "kiosd.queue.server"),
-    ("kiosd.stations", "kiosd.mqtt.*", "kiosd.reports", "kiosd.reports.*"),
-    ("kiosd.daemon", "kiosd.scenario"),
-    ("kiosd.cli", "kiosd.verbs", "kiosd.console", "kiosd.reports.console", "kiosd.reports.erase_console", "kiosd.tables", "kiosd.__main__"),
+    (
+        "kiosd.journal", "kiosd.links", "kiosd.supervisor", "kiosd.mqtt.settings", "kiosd.mqtt", "kiosd.registry", "kiosd.config",
+        "kiosd.enrolment",
+    ),
+    ("kiosd.queue.local", "kiosd.queue.remote", "kiosd.queue.server", "kiosd.queue.following", "kiosd.queue.steady", "kiosd.queue.spooled"),
+    ("kiosd.stations", "kiosd.mqtt.*", "kiosd.mqtt.tools.*", "kiosd.reports", "kiosd.reports.*"),
+    ("kiosd.daemon", "kiosd.satellite", "kiosd.running", "kiosd.scenario", "kiosd.fleet", "kiosd.fleet.*"),
+    (
+        "kiosd.cli", "kiosd.verbs", "kiosd.console", "kiosd.reports.console", "kiosd.reports.erase_console", "kiosd.mqtt.tools.console",
+        "kiosd.fleet.console", "kiosd.enroll", "kiosd.tables", "kiosd.__main__",
+    ),
 )  # fmt: skip
 """Lowest first: a file may import its own level and those above it in this list."""
 
 ONLY = {
-    "sqlite3": {"kiosd/journal/journal.py", "kiosd/journal/past.py", "kiosd/journal/reader.py"},
-    "paho": {"kiosd/links/mqtt.py"},
+    "sqlite3": {"kiosd/journal/journal.py", "kiosd/journal/past.py", "kiosd/journal/reader.py", "kiosd/journal/spool.py"},
+    "paho": {"kiosd/links/mqtt.py", "kiosd/links/direct.py", "kiosd/links/packets.py"},
     "threading": {"kiosd/threads.py"},
-    "argparse": {"kiosd/cli.py", "kiosd/console.py", "kiosd/reports/console.py", "kiosd/reports/erase_console.py"},
+    "argparse": {
+        "kiosd/cli.py",
+        "kiosd/console.py",
+        "kiosd/reports/console.py",
+        "kiosd/reports/erase_console.py",
+        "kiosd/mqtt/tools/console.py",
+        "kiosd/enroll.py",
+        "kiosd/fleet/console.py",
+    },
 }
 """Libraries that one file owns."""
 LATE = {"gpiozero", "lgpio", "evdev", "escpos", "serial", "PIL", "tabulate", "tqdm", "reportlab", "jinja2", "markupsafe"}

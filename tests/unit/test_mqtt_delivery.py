@@ -115,6 +115,42 @@ def test_the_first_event_of_a_family_goes_alone_until_it_was_accepted() -> None:
     assert not delivery.waits(records[1])
 
 
+def test_what_the_consumer_has_is_told_although_the_broker_has_not_answered() -> None:
+    records, delivery = journal("ticket", "ticket", "counter", "ticket"), Delivery({}, KINDS)
+    parcels = run_pass(delivery, records)
+    delivery.confirmed(3)
+    assert delivery.cursors == {"ticket": 3, "counter": 4, "scan": 4}
+    assert not delivery.refused(parcels[0]), "it was told already"
+    delivery.accepted(parcels[3])
+    assert delivery.cursors == {"ticket": 4, "counter": 4, "scan": 4}
+
+
+def test_what_the_consumer_has_ends_a_hold() -> None:
+    records, delivery = journal("ticket", "counter", "ticket"), Delivery({}, KINDS)
+    delivery.refused(run_pass(delivery, records)[0])
+    delivery.confirmed(2)
+    assert not delivery.held
+    assert numbers(run_pass(delivery, records)) == [3]
+
+
+def test_what_the_consumer_does_not_have_is_owed_again_in_order() -> None:
+    records, delivery = journal("ticket", "counter", "ticket", "scan"), Delivery({}, KINDS)
+    for parcel in run_pass(delivery, records):
+        delivery.accepted(parcel)
+    delivery.confirmed(1)
+    delivery.rewind(1)
+    assert delivery.cursors == {"ticket": 1, "counter": 1, "scan": 1}
+    assert numbers(run_pass(delivery, records)) == [2, 3, 4]
+
+
+def test_a_family_that_is_not_told_is_passed_over() -> None:
+    records, delivery = journal("ticket", "counter", "scan"), Delivery({}, KINDS, told=["counter"])
+    (parcel,) = run_pass(delivery, records)
+    delivery.accepted(parcel)
+    assert parcel.record.seq == 2
+    assert delivery.cursors == {"ticket": 3, "counter": 3, "scan": 3}
+
+
 class DeliveryMachine(RuleBasedStateMachine):
     """An uplink, a broker and its subscribers in any order of events."""
 
@@ -181,6 +217,21 @@ class DeliveryMachine(RuleBasedStateMachine):
         record = self.delivery.probes[0]
         self.taken.add(record.seq)
         self.delivery.probed(record)
+
+    @rule(data=st.data())
+    def confirm(self, data: st.DataObject) -> None:
+        """The consumer has everything up to some event, whatever was answered."""
+        have = next((seq for seq in range(1, len(self.records) + 1) if seq not in self.taken), len(self.records) + 1) - 1
+        self.delivery.confirmed(data.draw(st.integers(0, have)))
+
+    @rule(data=st.data())
+    def rewind(self, data: st.DataObject) -> None:
+        """The consumer does not say that it has what the broker took."""
+        self.always_taken = False
+        seq = data.draw(st.integers(0, len(self.records)))
+        self.taken = {one for one in self.taken if one <= seq}
+        self.under_way.clear()
+        self.delivery.rewind(seq)
 
     @rule()
     def restart(self) -> None:

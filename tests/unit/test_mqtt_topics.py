@@ -40,7 +40,7 @@ def test_every_topic_lies_under_the_root_in_lower_case() -> None:
 
 def test_states_are_retained_and_events_and_commands_never() -> None:
     kept = {row.name for row in TOPICS if row.retain}
-    assert kept == {"status", "info", "device", "queue", "counter"}
+    assert kept == {"status", "info", "device", "queue", "counter", "ack"}
     assert all(row.qos == 1 for row in TOPICS)
 
 

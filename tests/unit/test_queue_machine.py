@@ -8,7 +8,6 @@ import re
 import shutil
 import tempfile
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import get_args
@@ -20,17 +19,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from kiosd.clock import ManualClock
 from kiosd.queue import commands as cmd
 from kiosd.queue.commands import Command
-from kiosd.queue.explain import forecasts
 from kiosd.queue.interface import Reply
 from kiosd.queue.local import LocalQueue, open_local
 from kiosd.queue.model import Place, Role, TicketState
-from kiosd.queue.settings import HoursSettings, QueueSettings
 from kiosd.redact import PLAIN
 from kiosd.stations.counter import token
 from support.samples import NAMES, sample
 from support.site import WEDNESDAY
-from support.site import settings as site
-from support.watch import REFUSALS, Watch
+from support.watch import REFUSALS, Watch, mixed_site
 
 COUNTERS, SERVICES, N = st.integers(1, 3), st.sampled_from("ABC"), st.integers(0, 40)
 WORDS = st.sampled_from(["", "pulang", "NIK 3201150101900001", "3201 1501 0190 0001 hilang"])
@@ -45,25 +41,12 @@ AT_COUNTER = (
     "undo_start", "undo_finish", "invite", "rate", "survey", "open", "pause", "close",
 )  # fmt: skip
 STEPS = st.lists(st.tuples(st.sampled_from(AT_COUNTER), N), min_size=1, max_size=7)
+ENDS: list[tuple[str, ...]] = [(), ("training", "undo_finish", "resume"), ("resume", "tick", "undo_finish"), ("close_day", "tick")]
+CLOCK = ("on", "on", "on", "back", "forward", "four hours", "close")
 UNTIL = st.sampled_from([None, "10:00", "2026-07-03T09:00", "9999-12-31T23:59", "2026-02-30T09:00"])
 PAUSES, REASONS = (0.0, 0.0, 0.2, 1.0, 5.0, 11.0, 16.0, 70.0), sorted(cmd.CALL_REASONS)
+SITE = mixed_site()
 MAINTENANCE = {"seal_day", "erase_tokens"}
-
-
-def _site() -> QueueSettings:
-    """Three counters that differ in what they serve and how; open on all days, with a break; few tickets of C."""
-    base = site(counters=3, services="ABC", recall_gap_s=1.0)
-    day = ["06:00-12:00", "13:00-22:00"]
-    week = dict.fromkeys(("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"), day)
-    counters = {
-        2: base.counters[2].model_copy(update={"order": "strict"}),
-        3: base.counters[3].model_copy(update={"services": ("C", "A")}),
-    }
-    services = base.services | {"C": base.services["C"].model_copy(update={"quota": 6})}
-    return replace(base, counters=base.counters | counters, services=services, hours=HoursSettings.model_validate(week))
-
-
-SITE = _site()
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -73,7 +56,7 @@ class QueueMachine(RuleBasedStateMachine):
     def start(self) -> None:
         self.folder = Path(tempfile.mkdtemp(dir="/dev/shm"))
         self.clock = ManualClock(WEDNESDAY)
-        self.runner = asyncio.Runner()
+        self.runner = asyncio.Runner(debug=False)  # half the time: the loop is not what is tried here
         self.answered: list[tuple[datetime, Command, Reply]] = []
         self.watch = Watch(SITE)
         self.runner.run(self._open())
@@ -127,9 +110,6 @@ class QueueMachine(RuleBasedStateMachine):
         tickets = list(self.queue.book.tickets.values())
         numbers = [one.number for one in tickets if one.state in states] or [one.number for one in tickets]
         return numbers[n % len(numbers)] if numbers else "A001"
-
-    def uid(self, n: int) -> str:
-        return list(self.queue.book.tickets or ["CTH01-20260701-A001"])[n % max(1, len(self.queue.book.tickets))]
 
     # Visitors and the receptionist.
 
@@ -201,22 +181,25 @@ class QueueMachine(RuleBasedStateMachine):
             self._at_counter(counter, [("next", 0), ("absent", 2), *steps])
             self.ask(sample("readmit", ticket=self.number(0, TicketState.NO_SHOW)))
 
-    @rule(first=COUNTERS, second=COUNTERS, n=N)
-    def at_two_at_once(self, first: int, second: int, n: int) -> None:
-        """Two press at the same moment; then the first one was wrong."""
+    @rule(service=SERVICES, come=st.lists(st.booleans(), max_size=5), away=st.integers(0, 3), first=COUNTERS, second=COUNTERS, n=N)
+    def at_two_at_once(self, service: str, come: list[bool], away: int, first: int, second: int, n: int) -> None:
+        """Some are called and do not come; then two press at the same moment, and the first one was wrong."""
+        self.visitors([(service, priority) for priority in come], "")
+        for _ in range(away):
+            self.ask(cmd.CallNext(counter=first), cmd.MarkAbsent(counter=first, force="x"))
         self.ask(cmd.CallNext(counter=first), cmd.CallNext(counter=second))
         self.ask(sample(("undo_call", "absent", "start")[n % 3], counter=first), sample(("start", "absent")[n % 2], counter=second))
 
     # The manager, a training, and everybody who may not.
 
-    @rule(steps=STEPS, come=VISITORS, closed=st.sampled_from(["", "suspend", "close_day"]), ends=st.booleans())
-    def training(self, steps: list[tuple[str, int]], come: list[tuple[str, bool]], closed: str, ends: bool) -> None:
+    @rule(steps=STEPS, come=VISITORS, closed=st.sampled_from(["", "suspend", "close_day"]), ends=st.sampled_from(ENDS))
+    def training(self, steps: list[tuple[str, int]], come: list[tuple[str, bool]], closed: str, ends: tuple[str, ...]) -> None:
         """Often the site is closed for it, else it would hardly ever begin."""
         free = [sample("cancel", ticket=one.number) for one in self.queue.book.tickets.values() if one.state is TicketState.WAITING]
         self.ask(*([*free, sample(closed)] if closed else []), cmd.Training(on=True))
         self.visitors(come, "")
         self._at_counter(1, [("next", 0), *steps])
-        self.ask(*([cmd.Training(on=False), cmd.Resume()] if ends else []))
+        self.ask(*(sample(name) if name != "training" else cmd.Training(on=False) for name in ends))
 
     @rule(until=UNTIL, words=WORDS, ends=st.booleans())
     def suspend(self, until: str | None, words: str, ends: bool) -> None:
@@ -234,8 +217,11 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule(counter=COUNTERS, n=N, outcome=st.sampled_from(["printed", "failed", "failed", "uncertain"]), void=st.booleans(), words=WORDS)
     def paper(self, counter: int, n: int, outcome: str, void: bool, words: str) -> None:
-        report = sample("report_paper", ticket=(uid := self.uid(n)), outcome=outcome, detail=words)
-        self.ask(report, *([cmd.VoidTicket(ticket=uid.rpartition("-")[2])] if void else []), sample("reject_scan", counter=counter))
+        number = self.number(n)
+        paper = [
+            sample("report_paper", ticket=uid, outcome=outcome, detail=words) for uid in self.queue.book.tickets if uid.endswith(number)
+        ]
+        self.ask(*paper, *([cmd.VoidTicket(ticket=number)] if void else []), sample("reject_scan", counter=counter))
 
     @rule(device=st.sampled_from(["printer", "board"]), state=st.sampled_from(["ok", "degraded", "down"]), words=WORDS)
     def device(self, device: str, state: str, words: str) -> None:
@@ -244,15 +230,12 @@ class QueueMachine(RuleBasedStateMachine):
 
     # Time, clocks, restarts.
 
-    @rule(seconds=st.sampled_from([0.05, 1, 11, 16, 61, 121, 301, 1800]))
-    def time_passes(self, seconds: float) -> None:
-        self.clock.advance(seconds)
-        self.ask(cmd.Tick())
-
-    @rule(how=st.sampled_from(["back", "forward", "four hours", "close"]), minutes=st.integers(1, 5000), synced=st.booleans())
+    @rule(how=st.sampled_from(CLOCK), minutes=st.integers(1, 5000), synced=st.booleans())
     def the_clock(self, how: str, minutes: int, synced: bool) -> None:
         now = self.clock.now().time
         match how:
+            case "on":
+                self.clock.advance((0.05, 1, 11, 16, 61, 121, 301, 1800)[minutes % 8])
             case "back":
                 self.clock.step_to(now - timedelta(minutes=minutes), synced=synced)
             case "forward":
@@ -276,17 +259,21 @@ class QueueMachine(RuleBasedStateMachine):
             assert self.runner.run(self.queue.execute(command)) == reply
             assert self.queue.book.seq == before
 
-    @rule(reboot=st.booleans())
-    def restart(self, reboot: bool) -> None:
+    @rule(reboot=st.booleans(), night=st.booleans())
+    def restart(self, reboot: bool, night: bool) -> None:
+        if night:
+            self.ask(sample("report_device"), sample("suspend"))
+            self.clock.step_to(self.clock.now().time + timedelta(days=1), synced=True)
+            self.ask(cmd.Tick())
         before, view = self.queue.book, self.runner.run(self.queue.snapshot())
         self.runner.run(self._close())
         if reboot:
             self.clock.reboot(self.clock.now().time, synced=self.clock.now().synced)
         self.runner.run(self._open())
         assert self.queue.book == before
-        assert forecasts(self.queue.book, SITE) == forecasts(before, SITE)
         if not reboot and view.clock == "synced":  # time that runs on by itself is counted from the start of the process
             assert self.runner.run(self.queue.snapshot()) == view
+        self.ask(*([cmd.Resume()] if night else []))
 
     @invariant()
     def the_site_is_as_the_events_say(self) -> None:

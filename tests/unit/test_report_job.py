@@ -155,6 +155,13 @@ async def test_a_deadline_kills(tmp_path: Path) -> None:
     await gone(await appeared(tmp_path / "pid"))
 
 
+async def test_it_is_of_our_session_and_of_a_group_of_its_own() -> None:
+    """Else its niceness would count for nothing, or Ctrl-C would kill it under our hands."""
+    asker, told = Asker(), "f'{os.getsid(0) == os.getsid(os.getppid())} {os.getpgrp() == os.getpid()}'"
+    await service(stand_in(f"give({told}.encode())"))(JULY, asker.tell)
+    assert asker.document == b"True True"
+
+
 async def test_who_is_cancelled_leaves_nothing_behind(tmp_path: Path) -> None:
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
         asking = group.create_task(service(stand_in(writes_pid(tmp_path / "pid"), "hang()"))(JULY, Asker().tell))

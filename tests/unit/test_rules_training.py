@@ -221,6 +221,17 @@ def test_a_closure_repairs_and_the_devices_health_hold_over_midnight_and_a_resta
     assert day.issue() == "A001"
 
 
+def test_a_devices_health_holds_over_midnight_by_itself() -> None:
+    day = PureDay()
+    day.do(sample("report_device", code="absent"))
+    day.clock.step_to(wib("2026-07-02 08:05"))
+    day.do(cmd.Tick())
+    assert day.book.devices["printer"].state == "down" and restarted(day) == day.book
+    before = len(day.log)
+    day.do(sample("report_device", code="absent"))
+    assert len(day.log) == before, "nothing new"
+
+
 def test_what_is_over_is_not_carried_and_nothing_to_carry_is_no_word() -> None:
     day = PureDay()
     day.do(sample("suspend", until="09:00"))

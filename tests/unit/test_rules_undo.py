@@ -7,6 +7,7 @@ import pytest
 from kiosd.queue import commands as cmd
 from kiosd.queue.book import Book, fold
 from kiosd.queue.model import TicketState
+from kiosd.queue.views import snapshot
 from support.samples import sample
 from support.site import PureDay, settings
 
@@ -22,7 +23,7 @@ def never(day: PureDay, kinds: frozenset[str], *numbers: str) -> Book:
 
 def bare(book: Book) -> Book:
     """``book`` without what counters keep in case somebody undoes something, and without how many events there were."""
-    counters = {n: replace(one, ended_before_call=None, rateable_before_start=None) for n, one in book.counters.items()}
+    counters = {n: replace(one, ended_before_call=None, rateable_before_start=None, changed=0) for n, one in book.counters.items()}
     return replace(book, counters=counters, seq=0, last=None, believed=None)
 
 
@@ -137,6 +138,17 @@ def test_finish_by_the_next_call_is_undone_once_that_call_was() -> None:
     assert (day.state("A001"), day.state("A002")) == (TicketState.SERVING, TicketState.WAITING)
     day.do(sample("finish"))
     assert day.call() == "A002"
+
+
+def test_a_finish_is_not_undone_where_nobody_sits() -> None:
+    day = PureDay()
+    day.issue(), day.serve()
+    day.do(sample("finish")), day.do(sample("pause"))
+    assert day.refused(sample("undo_finish")) == "nothing_finished"
+    assert snapshot(day.book, day.clock.now(), day.settings, "x").counters[0].undo == ""
+    day.do(sample("open"))
+    assert snapshot(day.book, day.clock.now(), day.settings, "x").counters[0].undo == "undo_finish"
+    day.do(sample("undo_finish"))
 
 
 def test_a_finish_is_not_undone_after_another_call_that_stood() -> None:

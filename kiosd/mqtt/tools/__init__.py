@@ -1,0 +1,1 @@
+"""What a person asks about a broker: ``kiosd mqtt`` and ``kiosd outbox``."""

@@ -1,0 +1,55 @@
+"""``kiosd run``: the configuration tells whether this board is a hub or a satellite; each imports only what it needs."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from kiosd.config import SatelliteSettings, Settings, load_any
+from kiosd.errors import ConfigError, JournalError, KiosdError
+from kiosd.journal.place import lock, refuse_fleeting
+from kiosd.logs import setup
+from kiosd.notify import notify
+
+log = logging.getLogger(__name__)
+
+
+def run_daemon(config: Path, state: Path, allow_volatile: bool = False) -> int:
+    """Run until SIGTERM or SIGINT; the exit status: 0, 78 for a wrong configuration, 74 for a journal that failed."""
+    setup("info")
+    try:
+        settings = load_any(config)
+        setup(settings.log.level)
+        state.mkdir(mode=0o750, parents=True, exist_ok=True)
+        if not allow_volatile:
+            refuse_fleeting(state)
+        with lock(state):
+            asyncio.run(_served(settings, config, state))
+    except BaseException as exc:  # noqa: BLE001 - what is not ours is raised again
+        return _exit_status(exc)
+    return 0
+
+
+def _served(settings: Settings | SatelliteSettings, config: Path, state: Path) -> Coroutine[Any, Any, None]:
+    if isinstance(settings, SatelliteSettings):
+        from kiosd import satellite
+
+        return satellite.serve(settings, state)
+    from kiosd import daemon
+
+    return daemon.serve(settings, config, state)
+
+
+def _exit_status(exc: BaseException) -> int:
+    """Say why we leave and with which status; raise what is nobody's on purpose."""
+    while isinstance(exc, BaseExceptionGroup):
+        wanted = [one for one in exc.exceptions if isinstance(one, KiosdError | BaseExceptionGroup)]
+        exc = (wanted or list(exc.exceptions))[0]
+    if isinstance(exc, ConfigError | JournalError):
+        lines = str(exc).splitlines()
+        for line in lines:
+            log.critical("%s", line)
+        notify(f"STATUS={lines[0]}")
+        return exc.exit_status
+    raise exc

@@ -1,0 +1,113 @@
+"""The consumer of docs/examples against the real daemon and a real broker, on the roads on which messages get lost."""
+
+import json
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kiosd.queue.commands import IssueTicket, OpenCounter
+from support.broker import Broker, broker
+from support.checker import Seen, findings, read_journal
+from support.consumer import Consumer, consumer
+from support.kiosk import Kiosk
+
+KEEPS_FEW = "max_queued_messages 5\nmax_inflight_messages 5"  # mosquitto acknowledges the rest, and drops it
+HURRY = "pace_per_s = 1000\n"
+
+
+@dataclass
+class Site:
+    kiosk: Kiosk
+    broker: Broker
+    central: Consumer
+
+    async def tickets(self, n: int) -> None:
+        """``n`` more, all in the journal when it returns."""
+        async with self.kiosk.queue() as queue:
+            for _ in range(n):
+                assert (await queue.execute(IssueTicket(service="F", slip=False))).done
+
+    def received(self) -> list[dict[str, Any]]:
+        """What the consumer has stored, in the order of sequences."""
+        with closing(sqlite3.connect(self.central.file)) as db:
+            return [json.loads(text) for (text,) in db.execute("SELECT text FROM event ORDER BY sequence")]
+
+    async def whole(self) -> None:
+        """The consumer has applied what happened, all of it, once, in order, unchanged."""
+        async with self.kiosk.queue() as queue:
+            now = await queue.snapshot()
+        await self.central.until(now.stream, now.sequence, 20)
+        applied = self.central.applied(now.stream)
+        assert applied == list(range(1, len(applied) + 1))
+        received = [event for event in self.received() if int(event["sequence"]) <= now.sequence]
+        rows = [row for row in read_journal(self.kiosk.state / "journal.db") if row["seq"] <= now.sequence]
+        assert findings(rows, Seen(received=received)) == []
+
+
+@asynccontextmanager
+async def site(folder: Path, extra: str = "", more: str = HURRY) -> AsyncIterator[Site]:
+    """A kiosk at work, and a consumer that has caught up with it."""
+    with broker(folder, extra) as it, consumer(it.port, folder) as central, Kiosk(folder, it.port, more=more) as kiosk:
+        await kiosk.start()
+        one = Site(kiosk, it, central)
+        async with kiosk.queue() as queue:
+            assert (await queue.execute(OpenCounter(counter=1))).done
+        await one.whole()
+        yield one
+
+
+async def test_a_day_arrives_as_it_was(tmp_path: Path) -> None:
+    async with site(tmp_path) as one:
+        await one.tickets(30)
+        await one.whole()
+
+
+async def test_what_the_broker_acknowledged_and_dropped_is_asked_for_and_comes(tmp_path: Path) -> None:
+    async with site(tmp_path, KEEPS_FEW) as one:
+        one.central.kill()
+        await one.tickets(60)
+        one.central.start()
+        await one.whole()
+        assert sum(event["replay"] for event in one.received()) > 20
+
+
+async def test_a_broker_that_loses_its_memory_loses_nothing_for_good(tmp_path: Path) -> None:
+    async with site(tmp_path) as one:
+        one.central.kill()
+        await one.tickets(20)
+        one.broker.kill()
+        one.broker.start()
+        one.central.start()
+        await one.whole()
+        assert sum(event["replay"] for event in one.received()) >= 20
+
+
+async def test_a_kiosk_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+    async with site(tmp_path) as one:
+        for _ in range(2):
+            await one.tickets(15)
+            one.kiosk.kill()
+            await one.kiosk.start()
+        await one.whole()
+
+
+async def test_watermarks_let_the_kiosk_go_on(tmp_path: Path) -> None:
+    """More events than it sends ahead of a watermark, so that it depends on them."""
+    async with site(tmp_path, more=HURRY + 'confirm = "consumer"\n') as one:
+        await one.tickets(600)
+        await one.whole()
+
+
+@pytest.mark.parametrize("confirm", ["broker", "consumer"])
+async def test_a_consumer_that_is_killed_again_and_again_misses_nothing(tmp_path: Path, confirm: str) -> None:
+    async with site(tmp_path, KEEPS_FEW, HURRY + f'confirm = "{confirm}"\n') as one:
+        for _ in range(3):
+            one.central.kill()
+            await one.tickets(25)
+            one.central.start()
+        await one.whole()

@@ -1,0 +1,398 @@
+"""``kiosd mqtt`` and ``kiosd outbox`` as a person types them, against real brokers and, where it matters, beside the real daemon."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kiosd.clock import Moment
+from kiosd.errors import Unavailable
+from kiosd.links.base import Message
+from kiosd.mqtt.envelope import event_message
+from kiosd.mqtt.settings import MqttSettings
+from kiosd.mqtt.tools import echo, network
+from kiosd.mqtt.tools.echo import Listener, listener
+from kiosd.mqtt.tools.standing import broker as ask_daemon
+from kiosd.mqtt.tools.tail import Arrival, Watcher, arrivals
+from kiosd.mqtt.topics import Topics
+from kiosd.queue.commands import IssueTicket
+from kiosd.queue.events import Record
+from support.broker import Broker, broker
+from support.certificates import NOW, Authority, tls_listener
+from support.fakequeue import STREAM, called, issued
+from support.kiosk import Kiosk, write_config
+from support.mqtt_peer import USER, Peer, peer, until
+from support.served import Said, sayer
+
+TOPICS = Topics("kiosd", "CTH01", "hub")
+ROOT = TOPICS.root
+SECRET = "geheim-7731"  # noqa: S105 - of a broker that lives for a second
+MOMENT = Moment(NOW, 100.0, synced=True, boot="b")
+Kiosd = Callable[..., Said]
+
+
+@pytest.fixture
+def kiosd(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Kiosd:
+    monkeypatch.setattr(echo, "ECHO_S", 0.3)  # loopback
+    return sayer(capsys)
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Broker]:
+    with broker(tmp_path) as it:
+        yield it
+
+
+def config(folder: Path, port: int, more: str = "") -> str:
+    return str(write_config(folder, port, more))
+
+
+def doctor(kiosd: Kiosd, folder: Path, port: int, more: str = "") -> tuple[int, dict[str, list[dict[str, Any]]]]:
+    """Exit status, and findings by check."""
+    said = kiosd("mqtt", "doctor", "--config", config(folder, port, more), "--state", str(folder / "state"), "--json")
+    assert SECRET not in said.out + said.err
+    found: dict[str, list[dict[str, Any]]] = {}
+    for finding in json.loads(said.out)["findings"]:
+        found.setdefault(finding["check"], []).append(finding)
+        assert (finding["verdict"] == "failed") <= bool(finding["cause"] and finding["remedy"]), finding
+    return said.status, found
+
+
+def verdicts(found: list[dict[str, Any]]) -> list[str]:
+    return [finding["verdict"] for finding in found]
+
+
+def passwords(folder: Path, user: str = "kiosk", more: str = "") -> str:
+    """Lines of a broker that knows ``user``; the password is ``SECRET``."""
+    subprocess.run(["mosquitto_passwd", "-c", "-b", str(folder / "passwords"), user, SECRET], check=True)
+    return f"allow_anonymous false\npassword_file {folder / 'passwords'}\n{more}"
+
+
+def login(folder: Path, user: str = "kiosk", secret: str = SECRET) -> str:
+    file = folder / "secret"
+    file.touch(0o600)
+    file.write_text(secret)
+    return f'username = "{user}"\npassword_file = "{file}"\n'
+
+
+# doctor, without a daemon.
+
+
+def test_all_is_well_and_nobody_is_disturbed(kiosd: Kiosd, mosquitto: Broker, tmp_path: Path) -> None:
+    with peer(mosquitto.port, "consumer", f"{ROOT}/#") as consumer:
+        status, found = doctor(kiosd, tmp_path, mosquitto.port)
+        consumer.wait(lambda: any(message.payload for message in consumer.messages))
+        seen = list(consumer.messages)
+    assert status == 0 and {finding["verdict"] for each in found.values() for finding in each} <= {"ok", "note", "skipped"}
+    assert set(found) >= {"configuration", "clock", "daemon", "name", "TCP", "login", "permissions", "round trip"}
+    assert "back here after" in found["round trip"][0]["result"]
+    assert {message.topic.removeprefix(f"{ROOT}/") for message in seen} <= {"doctor", "device/doctor/status", "reply/doctor"}
+    with peer(mosquitto.port, "later", f"{ROOT}/#") as later:
+        assert not later.messages, "something is retained"
+
+
+def test_for_a_person_a_failure_has_its_cause_and_remedy_below(kiosd: Kiosd, tmp_path: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        said = kiosd("mqtt", "doctor", "--config", config(tmp_path, unused.getsockname()[1]), "--state", str(tmp_path))
+    assert said.status == 1
+    assert "TCP            FAILED" in said.out and "cause: " in said.out and "remedy: " in said.out
+    assert said.out.rstrip().splitlines()[-1].startswith("login          -")
+
+
+@pytest.mark.parametrize(("user", "secret"), [("kiosk", "wrong"), ("nobody", SECRET)])
+def test_a_login_that_is_refused(user: str, secret: str, kiosd: Kiosd, tmp_path: Path) -> None:
+    with broker(tmp_path, passwords(tmp_path)) as it:
+        assert doctor(kiosd, tmp_path, it.port, login(tmp_path))[0] == 0
+        status, found = doctor(kiosd, tmp_path, it.port, login(tmp_path, user, secret))
+    assert status == 1 and verdicts(found["login"]) == ["failed"]
+    assert "password" in found["login"][0]["cause"] and "username" in found["login"][0]["remedy"]
+
+
+def test_a_broker_that_wants_a_user(kiosd: Kiosd, tmp_path: Path) -> None:
+    with broker(tmp_path, passwords(tmp_path)) as it:
+        _, found = doctor(kiosd, tmp_path, it.port)
+    assert verdicts(found["login"]) == ["failed"] and "wants a user" in found["login"][0]["cause"]
+
+
+def test_in_clear_to_a_tls_port(kiosd: Kiosd, tmp_path: Path) -> None:
+    authority = Authority.make(tmp_path / "authority")
+    with broker(tmp_path, tls_listener(authority, authority.issue("good"))) as it:
+        status, found = doctor(kiosd, tmp_path, it.port)
+        good, _ = doctor(kiosd, tmp_path, it.port, f'ca_file = "{authority.certificate}"\n')
+    assert status == 1 and "the broker speaks TLS on this port" in found["login"][0]["cause"]
+    assert good == 0
+
+
+def test_something_that_is_no_broker(kiosd: Kiosd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "STEP_S", 0.5)
+    with answerer(b"") as port:
+        status, found = doctor(kiosd, tmp_path, port)
+    assert status == 1 and "speaks no MQTT" in found["login"][0]["cause"]
+
+
+@contextmanager
+def answerer(answer: bytes) -> Iterator[int]:
+    """The port of somebody who says ``answer`` to whatever is said to him, and hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=_answer, args=(server, answer), daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+
+
+def _answer(server: socket.socket, answer: bytes) -> None:
+    while True:
+        try:
+            caller, _ = server.accept()
+        except OSError:
+            return
+        with caller, suppress(OSError):
+            if answer and caller.recv(4096):
+                caller.sendall(answer)
+
+
+def test_what_the_access_list_forbids_is_found_by_reason_code(kiosd: Kiosd, tmp_path: Path) -> None:
+    acl = f"user kiosk\ntopic write {ROOT}/doctor\ntopic write {ROOT}/reply/#\n"
+    with broker(tmp_path, passwords(tmp_path), acl=acl) as it:
+        status, found = doctor(kiosd, tmp_path, it.port, login(tmp_path))
+    assert status == 1
+    assert verdicts(found["permissions"]) == ["ok", "failed", "ok", "ok"]
+    refused = found["permissions"][1]
+    assert "device/doctor/status is refused: not_authorized" in refused["result"] and f"{ROOT}/#" in refused["remedy"]
+    assert found["round trip"][0]["verdict"] == "ok" and "may not read its own topics" in found["round trip"][0]["result"]
+
+
+def test_mqtt_3_has_no_reason_codes_and_that_is_said(kiosd: Kiosd, mosquitto: Broker, tmp_path: Path) -> None:
+    status, found = doctor(kiosd, tmp_path, mosquitto.port, 'protocol = "3.1.1"\n')
+    assert status == 0 and "note" in verdicts(found["permissions"])
+
+
+@pytest.mark.parametrize("connack", [b"\x20\x02\x00\x01", b"\x20\x03\x00\x84\x00"], ids=["as 3.1.1 says it", "as 5 says it"])
+def test_a_broker_without_mqtt_5(connack: bytes, kiosd: Kiosd, tmp_path: Path) -> None:
+    with answerer(connack) as port:
+        status, found = doctor(kiosd, tmp_path, port)
+    assert status == 1 and 'protocol = "3.1.1"' in found["login"][0]["remedy"]
+
+
+def test_the_watermark_of_the_consumer(kiosd: Kiosd, mosquitto: Broker, tmp_path: Path) -> None:
+    more = 'confirm = "consumer"\nconsumer = "pusat"\n'
+    assert verdicts(doctor(kiosd, tmp_path, mosquitto.port, more)[1]["watermark"]) == ["note"]
+    with peer(mosquitto.port, "pusat") as central:
+        mid = central.publish(f"{ROOT}/ack/pusat", b'{"stream":"s","sequence":1}', retain=True)
+        central.wait(lambda: mid in central.acks)
+    assert verdicts(doctor(kiosd, tmp_path, mosquitto.port, more)[1]["watermark"]) == ["ok"]
+
+
+def test_a_broker_that_is_not_configured(kiosd: Kiosd, tmp_path: Path) -> None:
+    said = kiosd("mqtt", "doctor", "--config", config(tmp_path, 1883), "--broker", "site", "--state", str(tmp_path))
+    assert said.status == 1 and "no [mqtt.site]" in said.err
+
+
+# tail
+
+
+def sent(sequence: int, *, event: Any = None) -> Message:
+    return event_message(Record(sequence, MOMENT, event or issued(sequence), ""), TOPICS, STREAM, MOMENT)
+
+
+def test_gaps_and_duplicates_are_marked() -> None:
+    watcher = Watcher()
+
+    def marks(sequence: int) -> tuple[str, ...]:
+        return watcher.look(sent(sequence)).marks
+
+    found = [marks(sequence) for sequence in (41, 42, 46, 44, 42, 47)]
+    assert found == [(), (), ("gap 43-45",), ("late",), ("duplicate",), ()]
+    for payload in (b"", b"x", b"[1]", b'{"stream":1}', b"\xff"):
+        assert watcher.look(Message(f"{ROOT}/ev/ticket", payload)).marks == ("no event",)
+    unknown = sent(48)
+    changed = Message(unknown.topic, unknown.payload.replace(b"kiosd.ticket.issued.v1", b"kiosd.ticket.sung.v1"))
+    assert watcher.look(changed).record is None
+
+
+async def test_a_watcher_sees_what_arrives_and_hears_when_the_broker_has_gone(mosquitto: Broker) -> None:
+    seen: list[Arrival] = []
+    settings = MqttSettings(host="127.0.0.1", port=mosquitto.port)
+    async with listener(settings, "watch", ROOT) as own:
+        with peer(mosquitto.port, "node") as node, pytest.raises(Unavailable):
+            async for arrival in _subscribed(own, node):
+                seen.append(arrival)
+                if len(seen) == 2:
+                    mosquitto.stop()
+    assert [arrival.marks for arrival in seen] == [(), ("gap 2-2",)]
+
+
+async def _next(watching: AsyncIterator[Arrival]) -> Arrival:
+    return await anext(watching)
+
+
+async def _subscribed(own: Listener, node: Peer) -> AsyncIterator[Arrival]:
+    watching = arrivals(own, "kiosd/1/cth01", "ticket")
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(_next(watching))
+        while not first.done():
+            node.publish(f"{ROOT}/ev/ticket", sent(1).payload)  # again until the subscription stands
+            await asyncio.sleep(0.01)
+    yield first.result()
+    node.publish(f"{ROOT}/ev/ticket", sent(3, event=called(3)).payload)
+    async for arrival in watching:
+        if "duplicate" not in arrival.marks:
+            yield arrival
+
+
+def test_tail_shows_events_until_ctrl_c(mosquitto: Broker, tmp_path: Path) -> None:
+    words = ["mqtt", "tail", "--config", config(tmp_path, mosquitto.port), "--state", str(tmp_path)]
+    process = subprocess.Popen([sys.executable, "-m", "kiosd", *words], stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL)
+    assert process.stdout is not None
+    with peer(mosquitto.port, "node") as node, process.stdout as out:
+        node.wait(lambda: node.publish(f"{ROOT}/ev/ticket", sent(1).payload) and 0x00 in node.acks.values(), 10)  # somebody listens
+        node.publish(f"{ROOT}/ev/ticket", sent(4).payload)
+        lines: list[str] = []
+        while not lines or "A004" not in lines[-1]:
+            lines.append(out.readline())
+            assert lines[-1], lines
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+    assert "ticket.issued" in lines[0] and lines[-1].rstrip().endswith("<- gap 2-3")
+
+
+# purge
+
+
+def retain(mosquitto: Broker, *topics: str) -> None:
+    with peer(mosquitto.port, "past") as past:
+        mids = [past.publish(topic, b"{}", retain=True) for topic in topics]
+        past.wait(lambda: set(mids) <= past.acks.keys())
+
+
+def test_purge_empties_what_is_under_the_root_and_nothing_else(kiosd: Kiosd, mosquitto: Broker, tmp_path: Path) -> None:
+    mine = [f"{ROOT}/{name}" for name in ("status", "info", "counter/1", "device/printer/status", "old/thing")]
+    other = "kiosd/1/cth02/hub/status"
+    retain(mosquitto, *mine, other)
+    words = ("mqtt", "purge", "--config", config(tmp_path, mosquitto.port), "--state", str(tmp_path))
+    assert kiosd(*words).status == 2, "nobody can be asked"
+    said = kiosd(*words, "--yes", "--json")
+    assert said.status == 0 and sorted(json.loads(said.out)["emptied"]) == sorted(mine)
+    with peer(mosquitto.port, "later", "kiosd/#") as later:
+        later.wait(lambda: later.messages)
+        assert [message.topic for message in later.messages] == [other]
+    assert "Nothing is retained" in kiosd(*words, "--yes").out
+
+
+def test_purge_asks_first(kiosd: Kiosd, mosquitto: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    retain(mosquitto, f"{ROOT}/status")
+    reader, writer = os.openpty()
+    with os.fdopen(reader, "rb", buffering=0) as asked, os.fdopen(writer, "r") as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        os.write(asked.fileno(), b"no\n")
+        said = kiosd("mqtt", "purge", "--config", config(tmp_path, mosquitto.port), "--state", str(tmp_path))
+    assert said.status == 1 and f"{ROOT}/status" in said.err and "nothing was emptied" in said.err
+    with peer(mosquitto.port, "later", f"{ROOT}/#") as later:
+        later.wait(lambda: later.messages)
+
+
+def test_purge_says_when_it_may_not_look(kiosd: Kiosd, tmp_path: Path) -> None:
+    with broker(tmp_path, passwords(tmp_path), acl=f"user kiosk\ntopic write {ROOT}/#\n") as it:
+        words = ("--config", config(tmp_path, it.port, login(tmp_path)), "--state", str(tmp_path))
+        said = kiosd("mqtt", "purge", *words, "--yes")
+    assert said.status == 1 and "may not read" in said.err
+
+
+# Beside the daemon.
+
+
+def by_thread(kiosd: Kiosd) -> Callable[..., Any]:
+    """``kiosd`` in a thread of its own: it has an event loop, and so has the test."""
+
+    async def say(*words: str) -> Said:
+        said: list[Said] = []
+        thread = threading.Thread(target=lambda: said.append(kiosd(*words)))
+        thread.start()
+        await until(lambda: not thread.is_alive(), 30)
+        return said[0]
+
+    return say
+
+
+async def held(kiosk: Kiosk, code: str) -> None:
+    """Wait until the daemon is connected and says that tickets are held with ``code``, or, ``""``, that none is owed."""
+    async with asyncio.timeout(10):
+        while True:
+            view = await ask_daemon(kiosk.state, "central")
+            if view is not None and view.connection is not None:
+                (tickets,) = (one for one in view.families if one.family == "ticket")
+                if tickets.held == code and (code or not tickets.owed):
+                    return
+            await asyncio.sleep(0.05)
+
+
+async def test_outbox_and_doctor_beside_a_daemon_whose_events_are_refused(kiosd: Kiosd, tmp_path: Path) -> None:
+    say = by_thread(kiosd)
+    acl = f"topic readwrite {ROOT}/#\ntopic deny {ROOT}/ev/ticket\n"
+    with broker(tmp_path, acl=acl) as it, Kiosk(tmp_path, it.port) as kiosk, peer(it.port, "central", f"{ROOT}/ev/+"):
+        await kiosk.start()
+        async with kiosk.queue() as queue:
+            await queue.execute(IssueTicket(service="F", actor="public"))
+        await held(kiosk, "not_authorized")
+        words = ("--config", str(kiosk.config), "--state", str(kiosk.state))
+        shown = await say("outbox", "status", "--state", str(kiosk.state))
+        found = await say("mqtt", "doctor", *words)
+        purged = await say("mqtt", "purge", *words, "--yes")
+    assert shown.status == 0 and "connected" in shown.out and "not_authorized" in shown.out
+    assert found.status == 1 and "ev/ticket (not_authorized); 1 events are owed" in found.out
+    assert "client id      ok" in found.out
+    assert purged.status == 1 and "the daemon runs" in purged.err
+
+
+async def test_events_are_told_again_when_asked_for(kiosd: Kiosd, mosquitto: Broker, tmp_path: Path) -> None:
+    say = by_thread(kiosd)
+    with Kiosk(tmp_path, mosquitto.port) as kiosk:
+        await kiosk.start()
+        state = ("--state", str(kiosk.state))
+        await held(kiosk, "")
+        async with kiosk.queue() as queue:
+            await queue.execute(IssueTicket(service="F", actor="public"))
+        await held(kiosk, "nobody_listens")
+        watched = await say("mqtt", "tail", "--config", str(kiosk.config), *state)
+        with peer(mosquitto.port, "central", f"{ROOT}/ev/+") as central:
+            await held(kiosk, "")
+            await central.until(lambda: any(message.topic.endswith("/ticket") for message in central.messages))
+            before = len(central.messages)
+            said = await say("outbox", "replay", "1", "2", *state, "--json")
+            await central.until(lambda: len(central.messages) >= before + 2)
+            again = central.messages[before:]
+        wrong = [await say("outbox", *words, *state) for words in (("replay", "7"), ("replay", "0", "2"), ("status", "1"))]
+        refused = await say("outbox", "replay", "900", "901", *state)
+    assert watched.status == 1 and "wait for a consumer" in watched.err
+    assert json.loads(said.out)["events"] == 2
+    assert [int(message.json["sequence"]) for message in again] == [1, 2]
+    assert all(message.json["replay"] and "replay_of" in dict(message.properties[USER]) for message in again)
+    assert [one.status for one in wrong] == [2, 2, 2]
+    assert refused.status == 1 and "newest event" in refused.err
+
+
+async def test_a_broker_that_names_clients_after_users_pushes_the_daemon_off_and_that_is_found(kiosd: Kiosd, tmp_path: Path) -> None:
+    say = by_thread(kiosd)
+    more = passwords(tmp_path, more="use_username_as_clientid true\n")
+    with broker(tmp_path, more) as it, Kiosk(tmp_path, it.port, more=login(tmp_path)) as kiosk:
+        await kiosk.start()
+        await held(kiosk, "")
+        found = await say("mqtt", "doctor", "--config", str(kiosk.config), "--state", str(kiosk.state))
+    assert found.status == 1 and "pushed the daemon off" in found.out and "use_username_as_clientid" in found.out
+
+
+def test_without_a_daemon_there_is_no_outbox(kiosd: Kiosd, tmp_path: Path) -> None:
+    said = kiosd("outbox", "status", "--state", str(tmp_path))
+    assert said.status == 69 and "not running" in said.err
