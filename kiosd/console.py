@@ -274,11 +274,11 @@ def _verify_here(state: Path) -> dict[str, Any]:
 
 def check_config(args: argparse.Namespace) -> int:
     """Load a configuration and tell what is in it; ``ConfigError`` names all that is wrong."""
-    from kiosd.config import load
+    from kiosd.config import SatelliteSettings, load_any
 
-    settings = load(Path(args.config))
-    if args.json:
-        print(json.dumps(tables.config_facts(settings)))
+    settings = load_any(Path(args.config))
+    if isinstance(settings, SatelliteSettings):
+        print(json.dumps(tables.satellite_facts(settings)) if args.json else tables.satellite(settings))
     else:
-        print(tables.config(settings))
+        print(json.dumps(tables.config_facts(settings)) if args.json else tables.config(settings))
     return DONE

@@ -107,7 +107,10 @@ def _scan_key(hub: Settings, state: Path) -> bytes:
     """The site's key. It is not made here: this may be root, whose file the daemon could not read."""
     if not hub.scan.key_file and not (state / KEY_FILE).exists():
         raise _refused("no_key", f"there is no {state / KEY_FILE} yet: the hub makes it when it starts for the first time")
-    return load_scan_key(hub.scan.key_file, state, make=False)
+    key = load_scan_key(hub.scan.key_file, state, make=False)
+    if len(key) > enrolment.MOST_KEY:
+        raise ConfigError(f"the scan key has {len(key)} bytes; kiosd enroll carries {enrolment.MOST_KEY} at most")
+    return key
 
 
 def _authority(args: argparse.Namespace, broker: MqttSettings) -> str:

@@ -13,10 +13,10 @@ from kiosd.queue.interface import DeviceView, Forecast, PlaceView, Reply, Servic
 from kiosd.queue.settings import ZONE_SHORT
 
 if TYPE_CHECKING:
-    from kiosd.config import Settings
+    from kiosd.config import SatelliteSettings, Settings
     from kiosd.mqtt.outbox import BrokerView, OutboxView
 
-__all__ = ["clean", "config", "config_facts", "event_line", "forecasts", "owed", "said", "status", "verified"]
+__all__ = ["clean", "config", "config_facts", "event_line", "forecasts", "owed", "said", "satellite", "satellite_facts", "status", "verified"]
 
 SAID = {
     "issue": "{number} is issued; {ahead} waiting before it",
@@ -244,6 +244,7 @@ def config_facts(settings: "Settings") -> dict[str, Any]:
         "counters": {str(number): list(counter.services) for number, counter in sorted(settings.counters.items())},
         "devices": {name: device.driver for name, device in settings.devices.items()},
         "mqtt": sorted(settings.mqtt),
+        "satellites": {node: list(satellite.counters) for node, satellite in sorted(settings.satellites.items())},
     }
 
 
@@ -254,6 +255,37 @@ def config(settings: "Settings") -> str:
         clean(f"{facts['site']} {facts['name']}, type {facts['type']}, node {facts['node']}: the configuration is good."),
         _table("Services", ("service", "name"), facts["services"].items()),
         _table("Counters", ("counter", "services"), [(number, " ".join(letters)) for number, letters in facts["counters"].items()]),
+        _table("Devices", ("device", "driver"), facts["devices"].items()),
+    ]
+    if facts["satellites"]:
+        rows = [(node, " ".join(map(str, counters))) for node, counters in facts["satellites"].items()]
+        parts.append(_table("Satellites", ("node", "counters"), rows))
+    return "\n\n".join(parts)
+
+
+def satellite_facts(settings: "SatelliteSettings") -> dict[str, Any]:
+    """What a checked configuration of a satellite holds, for programs."""
+    return {
+        "site": settings.site.id,
+        "node": settings.node.id,
+        "hub": settings.node.hub,
+        "hash": settings.hash,
+        "counters": {str(number): desk.model_dump(exclude_none=True) for number, desk in sorted(settings.counters.items())},
+        "call_board": list(settings.call_board.displays) if settings.call_board is not None else [],
+        "devices": {name: device.driver for name, device in settings.devices.items()},
+        "broker": f"{settings.broker.host}:{settings.broker.port}",
+    }
+
+
+def satellite(settings: "SatelliteSettings") -> str:
+    """What a checked configuration of a satellite holds, for people."""
+    facts = satellite_facts(settings)
+    head = f"{facts['site']}, satellite {facts['node']} of {facts['hub']} through {facts['broker']}: the configuration is good."
+    desks = [(number, place, device) for number, desk in facts["counters"].items() for place, device in desk.items()]
+    parts = [
+        clean(head),
+        _table("Counters", ("counter", "place", "device"), desks),
+        _table("Call board", ("device",), [(device,) for device in facts["call_board"]]),
         _table("Devices", ("device", "driver"), facts["devices"].items()),
     ]
     return "\n\n".join(parts)

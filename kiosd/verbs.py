@@ -193,7 +193,7 @@ VERBS = (
                  "(default: var/scenario/NAME)", "DIR", default="var/scenario/NAME"),
           Option("--again", "replace what an earlier scenario left there")),
          (JSON,)),
-    Verb("enroll", ("[NODE]",), "make a satellite known, or this board one",
+    Verb("enroll", ("[NODE]",), "add a satellite, or turn this board into one",
          "On the hub, NODE: makes its password and one secret file with everything that it needs, and says what is left to do; done "
          "again, it gets a new password. On the satellite, --accept: takes that file in.",
          "kiosd enroll loket-1 --counters 1,2 --hub-host hub.local", "kiosd.enroll:enroll",

@@ -56,12 +56,7 @@ class MqttLink:
     """
 
     def __init__(
-        self,
-        settings: MqttSettings,
-        client_id: str,
-        clock: Clock,
-        presence: Presence | None = None,
-        retry_s: tuple[float, float] = RETRY_S,
+        self, settings: MqttSettings, client_id: str, clock: Clock, presence: Presence | None = None, retry_s: tuple[float, float] = RETRY_S
     ) -> None:
         self._settings, self._clock, self._presence = settings, clock, presence
         self._v5, self._backoff = settings.protocol == "5", Backoff(*retry_s)
@@ -94,8 +89,12 @@ class MqttLink:
         client.on_disconnect = self._on_disconnect
         client.on_publish = lambda _client, _data, mid, reason, _properties: self._answers.put_from_thread(mid, reason)
         client.on_subscribe = lambda _client, _data, _mid, reasons, _properties: self._hand_over(self._subscribed, reasons)
-        client.on_message = lambda _client, _data, message: self._subscriptions.put_from_thread(packets.incoming(message))
+        client.on_message = lambda _client, _data, message: self._came(packets.incoming(message))
         return client
+
+    def _came(self, message: Message) -> None:
+        if self._v5 or message.payload:  # 3.1.1 has no noLocal: what we clear comes back to us, empty
+            self._subscriptions.put_from_thread(message)
 
     def _on_connect(self, _client: Client, _data: Any, _flags: ConnectFlags, reason: ReasonCode, properties: Properties | None) -> None:
         if reason.is_failure:

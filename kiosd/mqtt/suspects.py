@@ -3,7 +3,7 @@
 Rule 1  Only a sudden end counts: the connection had worked, the other side cut it, and within ``SUDDEN_S`` of the event's sending. A dead
         wire, a keepalive that ran out and a broker that shuts down are nobody's fault.
 Rule 2  Whatever was under way at the first such end is suspected, and goes alone from then on, so that the second and third end accuse one.
-Rule 3  An event that was under way, alone, at three such ends in a row is guilty. One that is accepted is innocent, and so are all
+Rule 3  An event that was under way, alone, at three such ends in a row is guilty. One that is answered is innocent, and so are all
         suspects after an end that was none of theirs.
 """
 
@@ -34,6 +34,6 @@ class Suspects:
             self._strikes.clear()
         return guilty
 
-    def accepted(self, seq: int) -> None:
-        """``seq`` did no harm."""
+    def answered(self, seq: int) -> None:
+        """The other side took ``seq`` or said no: it did no harm."""
         self._strikes.pop(seq, None)

@@ -37,11 +37,6 @@ class Troubles:
     _unconfirmed: datetime | None = None
 
     @property
-    def held(self) -> Mapping[str, tuple[str, Moment]]:
-        """The families that are held: why, and since when."""
-        return {family: (hold.code, hold.since) for family, hold in self._held.items()}
-
-    @property
     def held(self) -> dict[str, tuple[str, Moment]]:
         """The families that are held: code, and since when."""
         return {family: (hold.code, hold.since) for family, hold in self._held.items()}

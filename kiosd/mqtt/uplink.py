@@ -48,7 +48,7 @@ class Uplink:
         self._under_way: set[Parcel] = set()  # after a connection: what was not answered
         self._greeted, self._sent_at = False, 0.0
         self._room, self._moved, self._some_held = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._stream, self._backlog_end, self._next_at = "", 0, 0.0
+        self._stream, self._sealed, self._backlog_end, self._next_at = "", 0, 0, 0.0
 
     def _listener(self, consumer: str) -> Consumer:
         self._delivery.rewind(self._told)
@@ -137,7 +137,9 @@ class Uplink:
 
     def _gone(self, first: int, last: int) -> None:
         """Days that were sealed before this broker was told of them."""
-        log.warning("uplink %s: events %d to %d were sealed: it begins behind them", self._name, first, last)
+        if last > self._sealed:
+            self._sealed = last
+            log.warning("uplink %s: events %d to %d were sealed: it begins behind them", self._name, first, last)
         if self._consumer is not None:
             self._consumer.mark.skip(last)
 
@@ -187,9 +189,9 @@ class Uplink:
         if isinstance(error, Unavailable):
             return
         self._under_way.discard(parcel)
+        self.quarantine.suspects.answered(parcel.record.seq)
         self._room.set()
         if error is None:
-            self.quarantine.suspects.accepted(parcel.record.seq)
             self._accepted(parcel)
         elif isinstance(error, Refused) and error.code in POISON:
             self.quarantine.put(parcel.record, error.code)

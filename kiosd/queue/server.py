@@ -102,8 +102,13 @@ class _Server:
         trust: Trust,
         more: Mapping[str, More],
     ) -> None:
-        self._queue, self._link, self._verify, self._group, self._alive_s = queue, link, verify, group, alive_s
-        self._make_report, self._erase, self._trust, self._more = report, erase, trust, more
+        self._queue, self._link, self._group, self._alive_s = queue, link, group, alive_s
+        self._make_report, self._trust = report, trust
+        self._more = dict(more)
+        if verify is not None:
+            self._more["verify"] = lambda _: verify()
+        if erase is not None:
+            self._more["erase"] = partial(_erased, erase)
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._long = 0
         self._followers: list[asyncio.Task[Any]] = []
@@ -114,7 +119,7 @@ class _Server:
 
     async def questions(self, messages: AsyncIterator[Message]) -> None:
         short = {"ask/snapshot": self._snapshot, "ask/queue": self._forecasts, "ask/time": self._time}
-        long = {"ask/events": self._events, "ask/verify": self._check, "ask/report": self._report, "ask/erase": self._erase_tokens}
+        long = {"ask/events": self._events, "ask/report": self._report}
         async for message in messages:
             if message.topic in short:
                 await self._soon(message, short[message.topic])
@@ -186,31 +191,6 @@ class _Server:
         finally:
             self._long -= 1
 
-    async def _check(self, message: Message) -> None:
-        if self._verify is None:
-            await self._refuse(message, "unknown_ask")
-            return
-        try:
-            reply = Reply(id="", status="done", result=await self._verify())
-        except JournalError as exc:
-            reply = _error("journal", str(exc))
-        await self._reply(message, reply)
-
-    async def _erase_tokens(self, message: Message) -> None:
-        if self._erase is None:
-            await self._refuse(message, "unknown_ask")
-            return
-        try:
-            asked = AskErase.model_validate(_fields(message.payload))
-            reply = Reply(id="", status="done", result=await self._erase(asked.before, asked.count_only))
-        except (ValidationError, _Malformed) as exc:
-            reply = _logged(message, _error("malformed", _where(exc)))
-        except Refused as no:
-            reply = _error(no.code, str(no.facts.get("message", no.code)))
-        except JournalError as exc:
-            reply = _error("journal", str(exc))
-        await self._reply(message, reply)
-
     async def _tell_more(self, message: Message) -> None:
         answer = self._more[message.topic.removeprefix("ask/")]
         try:
@@ -269,6 +249,11 @@ class _Server:
                 await self._reply(message, _error("too_large", ERRORS["too_large"]))
         except Unavailable as exc:
             log.info("an answer to %s was not taken: %s", message.topic, exc)
+
+
+async def _erased(erase: Erase, fields: dict[str, Any]) -> dict[str, Any]:
+    asked = AskErase.model_validate(fields)
+    return await erase(asked.before, asked.count_only)
 
 
 def _fields(payload: bytes) -> dict[str, Any]:

@@ -99,12 +99,14 @@ class Spooled:
             self._wake.set()
 
     async def _keep(self, command: Command) -> Reply:
-        await self._tried.wait()
         now = self._clock.now()
-        _, kept = await self._ask_disk(lambda spool: spool.put(command, now))
+        await self._tried.wait()
+        try:
+            _, kept = await self._ask_disk(lambda spool: spool.put(command, now))
+        finally:
+            self._wake.set()  # also when nobody waits for this any more: the disk may have it all the same
         if not kept:
             self._hold(Kept(0, command, now))
-        self._wake.set()
         return Reply(id=command.id, status="done", code="spooled" if kept else "held")
 
     def _hold(self, kept: Kept) -> None:

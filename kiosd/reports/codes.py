@@ -38,6 +38,7 @@ CODES: dict[str, Names] = {
         "keys": {"id": "Tombol petugas", "en": "Officer's keys"},
         "voice": {"id": "Suara panggilan", "en": "Voice"},
         "broker": {"id": "Sambungan pesan", "en": "Message broker"},
+        "satellite": {"id": "Papan satelit", "en": "Satellite board"},
         "other": {"id": "Lain-lain", "en": "Other"},
     },
     "fallback": {
@@ -46,6 +47,7 @@ CODES: dict[str, Names] = {
         "no_rating": {"id": "Penilaian dilewati", "en": "Rating was skipped"},
         "voice": {"id": "Dipanggil dengan suara", "en": "Called by voice"},
         "desk": {"id": "Dilayani di meja resepsionis", "en": "Served at the reception desk"},
+        "reception": {"id": "Loket dilayani dari resepsionis", "en": "The counter was worked from the reception desk"},
         "waits": {"id": "Pesan menunggu di penyimpanan, terkirim kemudian", "en": "Messages waited on disk and went out later"},
         "none": {"id": "Tidak ada", "en": "Nothing"},
     },

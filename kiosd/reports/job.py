@@ -61,6 +61,7 @@ def device_roles(settings: Settings) -> dict[str, str]:
         roles |= dict.fromkeys(settings.call_board.displays, "board")
     for desk in settings.counters.values():
         roles |= {desk.scanner: "scanner", desk.rating: "rating", desk.display: "display", desk.keys: "keys"}
+    roles |= dict.fromkeys(settings.satellites, "satellite")
     return {device: role for device, role in roles.items() if device is not None}
 
 

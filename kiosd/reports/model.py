@@ -99,7 +99,7 @@ class Outage(Part):
     """(d) A device that did not work. ``end`` is None while it still does not."""
 
     device: str
-    role: str = Field(description="what it is used for: printer, buttons, scanner, rating, display, board, keys, broker, other")
+    role: str = Field(description="what it is used for: printer, buttons, scanner, rating, display, board, keys, broker, satellite, other")
     begin: datetime
     end: datetime | None
     open_minutes: int = Field(description="minutes of it inside opening hours, rounded to nearest")

@@ -23,9 +23,13 @@ FALLBACKS = {
     "board": "voice",
     "keys": "none",
     "broker": "waits",
+    "satellite": "reception",
     "other": "none",
 }
-"""What people do without a device of a role (domain section 2): the number is shown and spoken, the receptionist gives numbers ..."""
+"""What people do without a device of a role (domain section 2): the number is shown and spoken, the receptionist gives numbers ...
+
+Of a satellite's own devices (``<node>.<device>``) the hub knows no role but ``satellite``.
+"""
 UNUSABLE = frozenset({"paper_out", "cover_open", "offline"})
 """Codes of a degraded device that cannot do its work: a printer without paper prints nothing (ports: ``TicketPrinter``)."""
 JOURNAL = "journal"
@@ -124,13 +128,13 @@ class Devices:
         for note in notes:
             if note.kind == "started":
                 self._restarted(note.time)
-            elif not note.carried or (note.device not in known and note.device in self._roles):
+            elif not note.carried or (note.device not in known and self._configured(note.device)):
                 self._devices.setdefault(note.device, _Device(note.device, note.time)).hear(note)
 
     def _restarted(self, now: datetime) -> None:
         """A device that is not configured any more was taken out at a restart: at the first one after its last word, for all we know."""
         for device in self._devices.values():
-            if device.out is not None and device.name not in self._roles:
+            if device.out is not None and not self._configured(device.name):
                 device.out.end = now
 
     def settle(self, now: datetime) -> None:
@@ -142,8 +146,12 @@ class Devices:
     def anybody_out(self) -> bool:
         return any(device.out for device in self._devices.values())
 
+    def _configured(self, device: str) -> bool:
+        """Whether there is that device; a satellite's come and go with it."""
+        return device in self._roles or device.partition(".")[0] in self._roles
+
     def role(self, device: str) -> str:
-        role = self._roles.get(device, "other")
+        role = self._roles.get(device) or self._roles.get(device.partition(".")[0], "other")
         return role if role in FALLBACKS else "other"
 
     def outages(self, period: Period) -> list[Outage]:

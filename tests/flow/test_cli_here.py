@@ -94,7 +94,7 @@ def test_check_config_of_a_wrong_file(tmp_path: Path, capsys: pytest.CaptureFixt
     assert kiosd("check-config", str(tmp_path / "none.toml")).status == 78
 
 
-@pytest.mark.parametrize("name", [f"tipe-{number}" for number in (1, 2, 3, 4)])
+@pytest.mark.parametrize("name", [*(f"tipe-{number}" for number in (1, 2, 3, 4)), "satellite-loket", "satellite-papan"])
 def test_check_config_of_the_ready_ones(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     path = Path(__file__).parents[2] / "config" / f"{name}.toml"
     assert sayer(capsys)("check-config", str(path)).status == 0

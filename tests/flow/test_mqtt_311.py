@@ -130,3 +130,22 @@ async def test_every_start_warns(mosquitto: Broker, caplog: pytest.LogCaptureFix
         task.cancel()
     assert "MQTT 3.1.1 cannot say that a message was refused" in caplog.text
     assert ('confirm = "consumer"' in caplog.text) == advised
+
+
+async def test_a_retained_command_is_refused_once_and_cleared(mosquitto: Broker) -> None:
+    """Over MQTT 3.1.1 the broker sends us the message with which we clear it."""
+    site = Site()
+    mqtt = MqttSettings.model_validate({"host": "127.0.0.1", "port": mosquitto.port, "protocol": OLD})
+    with peer(mosquitto.port, "central") as central:
+        central.publish(f"{ROOT}/cmd/next", b'{"id":"c-1","counter":1}', retain=True)
+        central.wait(lambda: central.acks)
+        async with asyncio.TaskGroup() as group:
+            work = run_session(
+                "central", mqtt, site="CTH01", node="hub", config_hash="x", queue=site.queue, cursors=site.memory, clock=CLOCK
+            )
+            task = group.create_task(work)
+            await until(lambda: site.queue.refusals)
+            central.publish(f"{ROOT}/cmd/open", b'{"id":"c-2","counter":1}')
+            await until(lambda: any(command.id == "c-2" for command in site.queue.executed))
+            task.cancel()
+    assert [refusal.code for refusal in site.queue.refusals] == ["retained"]

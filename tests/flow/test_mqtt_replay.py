@@ -11,6 +11,8 @@ import pytest
 from kiosd.errors import Refused
 from kiosd.mqtt import replay
 from kiosd.mqtt.replay import Replay
+from kiosd.mqtt.session import run_session
+from kiosd.mqtt.settings import MqttSettings
 from support.broker import Broker, broker, proxy
 from support.mqtt_peer import USER, Peer, peer, until
 from support.uplinks import EVENTS, ROOT, TOPICS, Site, day, has_got, sequences, told
@@ -34,7 +36,7 @@ async def replaying(site: Site, port: int, pace_per_s: int = 0) -> AsyncIterator
 
 def again(central: Peer) -> list[int]:
     """What came for a replay."""
-    return [int(message.json["sequence"]) for message in central.messages if dict(message.properties[USER]).get("replay_of")]
+    return [int(message.json["sequence"]) for message in central.messages if dict(message.properties.get(USER, ())).get("replay_of")]
 
 
 async def refused(asked: Replay, first: int, last: int) -> str:
@@ -134,3 +136,22 @@ async def test_it_ends_when_nobody_takes_it_or_the_connection_ends_and_another_m
 
 def again_ends_with(central: Peer, numbers: list[int]) -> bool:
     return again(central)[-len(numbers) :] == numbers
+
+
+async def test_the_answer_comes_before_the_events(mosquitto: Broker) -> None:
+    site = Site()
+    site.queue.add(*day(20))
+    mqtt = MqttSettings(host="127.0.0.1", port=mosquitto.port, pace_per_s=0)
+    with peer(mosquitto.port, "central", EVENTS, f"{ROOT}/reply/central") as central:
+        async with asyncio.TaskGroup() as group:
+            work = run_session(
+                "central", mqtt, site="CTH01", node="hub", config_hash="x", queue=site.queue, cursors=site.memory, clock=site.clock
+            )
+            task = group.create_task(work)
+            await told(site, central, 20)
+            central.publish(f"{ROOT}/cmd/replay", b'{"id":"c-1","client":"central","args":{"from":6,"to":9}}')
+            await central.until(lambda: again(central) == [6, 7, 8, 9])
+            task.cancel()
+        answer = next(message.json for message in central.messages[20:] if message.topic.endswith("/reply/central"))
+        assert central.messages[20].topic == f"{ROOT}/reply/central"
+    assert answer == answer | {"id": "c-1", "status": "accepted", "result": {"from": 6, "to": 9, "events": 4, "gone": []}}

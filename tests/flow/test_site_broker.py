@@ -133,7 +133,7 @@ async def test_the_hub_alone_may_use_the_listener_in_clear_which_is_on_this_boar
         assert (hub.reason, doctor.reason) == ("Success", "Success")
         assert await hub.publish(f"{ROOT}/queue", b"{}") != REFUSED
         assert not hub.gone, "a second connection of the hub's user does not end the first"
-    for user in ("display-1", "central", "meja-1"):
+    for user in ("display-1", "central", "meja-1", None):
         async with somebody(site, user, plain=True) as other:
             assert other.reason == REFUSED
     for line in (CONFIG / "kiosd-site.conf").read_text().splitlines():

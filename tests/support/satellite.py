@@ -227,7 +227,7 @@ async def ask(it: Peer, topic: str, body: dict[str, Any], meant: str | None, ret
     heard = NOBODY
     while heard == NOBODY:  # the hub may not be listening yet
         sent = it.publish(f"{root}/{topic}", json.dumps(body).encode(), retain, properties=properties)
-        await it.until(lambda: sent in it.acks)
+        await it.until(partial(it.acks.__contains__, sent))
         heard = it.acks[sent]
     await it.until(lambda: it.on(reply))
     return it.on(reply)[0].json

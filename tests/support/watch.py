@@ -67,6 +67,8 @@ class Watch:
     def _event(self, event: Event, before: Book) -> None:
         if isinstance(event, REFUSALS):
             assert replace(self.book, seq=0, last=None, believed=None) == replace(before, seq=0, last=None, believed=None)
+        if isinstance(event, ev.DayOpened):
+            assert (self.book.devices, self.book.repairs) == (before.devices, before.repairs), "they hold over midnight"
         if isinstance(event, ev.NumbersReserved):
             assert event.first == self.given[event.service, False] + 1
             self.given[event.service, False] = event.last

@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from kiosd.errors import ConfigError, JournalError
 from kiosd.journal import place
 from kiosd.journal.audit import SMALL_BYTES, audit_beside, check_small
 from kiosd.journal.journal import FILE, Audit, Entry, Journal
+from kiosd.journal.marks import Kept, Quarantine
 from kiosd.queue.events import CounterOpened, DayOpened, Event, Record, TicketIssued
 from support.site import WEDNESDAY
 
@@ -158,6 +160,30 @@ def test_cursors_become_durable_with_events_or_alone(tmp_path: Path) -> None:
     assert again.cursors == {"central/ticket": 7, "central/scan": 9}
     assert again.seq == 12
     again.close()
+
+
+def test_what_uplinks_remember_becomes_durable_with_events_or_alone(tmp_path: Path) -> None:
+    large = Quarantine("central", 7, "ticket.issued", "too_large", "2026-07-01T05:00:00.000Z")
+    journal = filled(tmp_path / FILE)
+    journal.append(entries(11, issued(10)), {}, [Kept("central", "a"), Kept("central", "b"), Kept("site", "a"), large])
+    journal.move({}, [Kept("central", "a", kept=False), Kept("central", "b"), replace(large, time="later")])
+    journal.close()
+    again = Journal(tmp_path / FILE)
+    assert again.retained == {("central", "b"), ("site", "a")}
+    assert again.quarantined == [large]
+    again.close()
+
+
+def test_a_journal_of_schema_2_learns_to_remember(tmp_path: Path) -> None:
+    filled(tmp_path / FILE).close()
+    with sqlite3.connect(tmp_path / FILE) as db:
+        db.executescript("DROP TABLE retained; DROP TABLE quarantine; PRAGMA user_version = 2")
+    db.close()
+    journal = Journal(tmp_path / FILE)
+    assert (journal.seq, journal.retained, journal.quarantined) == (10, set(), [])
+    journal.move({}, [Kept("central", "a")])
+    journal.close()
+    check_small(tmp_path / FILE)
 
 
 def test_a_newer_schema_and_a_foreign_file_are_refused_in_words(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_the_event_that_was_under_way_at_three_ends_is_guilty() -> None:
     assert suspects.ended(range(1, 21), sudden=True) is None
     assert suspects, "they go alone from now on"
     for seq in range(1, 7):
-        suspects.accepted(seq)
+        suspects.answered(seq)
     assert suspects.ended([7], sudden=True) is None
     assert suspects.ended([7], sudden=True) == 7
     assert not suspects

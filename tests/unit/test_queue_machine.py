@@ -259,10 +259,10 @@ class QueueMachine(RuleBasedStateMachine):
             assert self.runner.run(self.queue.execute(command)) == reply
             assert self.queue.book.seq == before
 
-    @rule(reboot=st.booleans(), night=st.booleans())
-    def restart(self, reboot: bool, night: bool) -> None:
+    @rule(reboot=st.booleans(), night=st.sampled_from(["", "tick", "suspend"]))
+    def restart(self, reboot: bool, night: str) -> None:
         if night:
-            self.ask(sample("report_device"), sample("suspend"))
+            self.ask(sample("report_device"), sample(night))
             self.clock.step_to(self.clock.now().time + timedelta(days=1), synced=True)
             self.ask(cmd.Tick())
         before, view = self.queue.book, self.runner.run(self.queue.snapshot())
