@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from kiosd.config import SatelliteSettings, Settings
     from kiosd.mqtt.outbox import BrokerView, OutboxView
 
-__all__ = ["clean", "config", "config_facts", "event_line", "forecasts", "owed", "said", "satellite", "satellite_facts", "status", "verified"]
+__all__ = [
+    "clean", "config", "config_facts", "event_line", "forecasts", "owed", "said", "satellite", "satellite_facts", "status", "verified"
+]  # fmt: skip
 
 SAID = {
     "issue": "{number} is issued; {ahead} waiting before it",

@@ -32,6 +32,8 @@ from kiosd.ports import Driver
 from kiosd.queue.fields import Section
 from kiosd.queue.settings import HoursSettings, RuleSettings, ServiceSettings, SiteSettings
 
+HASH_DIGITS = 12
+"""Enough to tell two configurations apart, and never 16 digits in a row, which leave nowhere (domain section 9)."""
 S = TypeVar("S", bound=Section)
 Document = dict[str, Any]
 
@@ -76,14 +78,14 @@ def load_any(path: Path | str) -> Settings | SatelliteSettings:
     document.check_text(tables, problems)
     node = tables.get("node")
     if isinstance(node, dict) and node.get("role") == "satellite":
-        return _satellite(tables, hashlib.sha256(content).hexdigest()[:16], problems)
+        return _satellite(tables, hashlib.sha256(content).hexdigest()[:HASH_DIGITS], problems)
     parts = _sections(tables, problems)
     calendars = read_calendars(path.parent, parts["hours"], problems)
     problems.raise_if_any()
     digest = hashlib.sha256(content)
     for calendar in calendars.contents:
         digest.update(calendar)
-    return Settings.model_validate(parts | {"calendar": calendars.calendar, "hash": digest.hexdigest()[:16]})
+    return Settings.model_validate(parts | {"calendar": calendars.calendar, "hash": digest.hexdigest()[:HASH_DIGITS]})
 
 
 def _sections(tables: Document, problems: Problems) -> Document:

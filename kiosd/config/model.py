@@ -100,7 +100,7 @@ class DeviceSettings(Section):
 
 
 class Settings(Section):
-    """A whole, checked configuration. ``hash``: 16 hexadecimal digits of the SHA-256 of the file and of its calendar files.
+    """A whole, checked configuration. ``hash``: 12 hexadecimal digits of the SHA-256 of the file and of its calendar files.
 
     ``calendar``: what the files that ``hours.calendars`` names hold.
     """

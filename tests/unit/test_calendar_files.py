@@ -98,7 +98,7 @@ def test_files_are_read_from_the_folder_of_the_configuration(tmp_path: Path, mon
 def test_without_calendars_nothing_is_missing(tmp_path: Path) -> None:
     (tmp_path / "kiosd.toml").write_text(SMALL)
     it = load(tmp_path / "kiosd.toml")
-    assert not it.calendar.years and it.hash == hashlib.sha256(SMALL.encode()).hexdigest()[:16]
+    assert not it.calendar.years and it.hash == hashlib.sha256(SMALL.encode()).hexdigest()[:12]
 
 
 def test_a_changed_calendar_is_another_configuration(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_small_configuration(toml: Path) -> None:
     assert result.queue.counters[1].order == "oldest" and result.queue.services["F"].short == "Jamsos Naker"
     assert result.devices["printer"].driver == "escpos_printer"
     assert result.mqtt["central"].host == "127.0.0.1"
-    assert len(result.hash) == 16 and int(result.hash, 16)
+    assert len(result.hash) == 12 and int(result.hash, 16)
 
 
 def test_hash_is_of_the_bytes(toml: Path) -> None:

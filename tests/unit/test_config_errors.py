@@ -36,7 +36,7 @@ CASES = {
     "session": (("[site]", '[hours]\nmonday = ["8-12"]\n[site]'), "[hours] monday, item 1: found '8-12'; a session is written"),
     "time for text": (('"KIOS"', "08:00:00"), "[site] name: found 08:00:00; allowed: text in quotes"),
     "relative path": (("[site]", '[scan]\nkey_file = "key"\n[site]'), "[scan] key_file: found 'key'; the path must begin with /"),
-    "unknown uplink": (("[mqtt.central]", "[mqtt.pusat]"), "[mqtt.pusat]: unknown uplink; allowed: [mqtt.site], a broker at this site, and"),
+    "unknown uplink": (("[mqtt.central]", "[mqtt.pusat]"), "[mqtt.pusat]: unknown uplink; allowed: [mqtt.site], a broker at this site"),
     "one broker twice": (
         ("[mqtt.central]", '[mqtt.site]\nhost = "127.0.0.1"\n[mqtt.central]'),
         "[mqtt.central]: this is the broker of [mqtt.site]: remove one, or give one of them a client_id of its own",
