@@ -16,6 +16,7 @@ from kiosd.clock import Clock, SystemClock
 from kiosd.config.satellite import SatelliteSettings
 from kiosd.errors import Refused, Unavailable
 from kiosd.journal.spool import FILE
+from kiosd.links.answers import Answers
 from kiosd.links.base import Message
 from kiosd.links.mqtt import MqttLink
 from kiosd.links.rooted import Rooted
@@ -79,7 +80,8 @@ class _Board:
     def __init__(self, settings: SatelliteSettings, link: MqttLink, root: str, spool: Path, clock: Clock) -> None:
         self._settings, self._link, self._root, self._clock, self._hub = settings, link, root, clock, HubClock(clock)
         below = Rooted(link, root)
-        remote = RemoteQueue(below, MEANT_FOR_S, DEAF_AFTER_S, self._hub.stamp)
+        self._answers = Answers(below)
+        remote = RemoteQueue(self._answers, MEANT_FOR_S, DEAF_AFTER_S, self._hub.stamp)
         self._spooled = Spooled(remote, spool, self._hub)
         self.queue = Steady(
             self._spooled, remote.moment, below, link, clock, self._hub,
@@ -88,7 +90,7 @@ class _Board:
 
     def core(self) -> list[Work]:
         """What keeps the queue going."""
-        return [self._spooled.run(), self.queue.run()]
+        return [self._answers.run(), self._spooled.run(), self.queue.run()]
 
     async def _say_hello(self) -> None:
         """Tell the hub that this board is there, and what is wrong with its clock."""

@@ -52,7 +52,7 @@ def check_satellite(node: str | None, mqtt: Mapping[str, MqttSettings | None], p
         if name != BROKER:
             problems.add(("mqtt", name), "the hub speaks to this broker, a satellite does not: remove this section")
     broker = mqtt.get(BROKER)
-    if BROKER not in mqtt and not problems.inside("mqtt"):
+    if BROKER not in mqtt:
         problems.add(("mqtt", BROKER), "missing; a satellite reaches its hub over the site's broker: add this section")
     if broker is not None and node is not None and broker.username not in {None, node}:
         why = "the broker lets a satellite speak under its own name only"

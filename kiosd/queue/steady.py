@@ -6,13 +6,15 @@ Rule 2  After a longer absence, or when the hub has another journal, a station t
         calls one after the other.
 Rule 3  A command that got no answer is refused with the code ``unavailable`` and never asked again: whoever pressed decides. It is shown
         where the counter shows its other refusals, by an event of our own that only this board's stations see.
-Rule 4  Without contact the state is what it was last, said to be out of reach.
+Rule 4  The state is asked for after every event, so that a key finds it here and waits for one answer only, its own. Without contact it
+        is what it was last, said to be out of reach.
 """
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
+from contextlib import suppress
 from itertools import islice
 from typing import Protocol
 
@@ -31,6 +33,7 @@ log = logging.getLogger(__name__)
 
 AGAIN_S = 0.5  # between two tries to reach the hub
 STATE_WITHIN_S = 0.5  # the hub tells its state from memory: one that takes longer is not well
+STATE_EVERY_S = 5.0  # some of it changes by time alone
 SHOWN_AFTER_S = 2.0  # a shorter absence is shown only to who presses a key in it
 RESUMED_WITHIN_S = 60.0  # as with MQTT's ``replay``: what is older is told by the state
 CLOCK_EVERY_S = 60.0
@@ -79,6 +82,7 @@ class Steady:
         self._reason = ""
         self._doubt = asyncio.Event()
         self._state: Snapshot | None = None
+        self._stated, self._state_due = asyncio.Event(), asyncio.Event()
         self._last = 0
         self._told: deque[Record] = deque(maxlen=KEPT)
         self._count = 0
@@ -102,6 +106,7 @@ class Steady:
                 await self._contact()
             except* (Unavailable, Refused) as gone:
                 self._lost(_sentence(gone))
+            _leave_when_cancelled()
             if not self._shown and self._clock.now().monotonic - self._left_at >= SHOWN_AFTER_S:
                 self._shown = True
                 for counter in self._counters:
@@ -118,6 +123,7 @@ class Steady:
             group.create_task(self._until_doubted())
             await self._meet()
             group.create_task(self._keep_time())
+            group.create_task(self._keep_state())
             await self._follow()
 
     async def _connected(self) -> int:
@@ -170,6 +176,16 @@ class Steady:
             if bool(self._hub.fault) != bool(fault):
                 await self._greet()
 
+    async def _keep_state(self) -> None:
+        while True:
+            self._state_due.clear()
+            self._state = await self._queue.snapshot()
+            self._stated.set()
+            self._stated = asyncio.Event()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STATE_EVERY_S):
+                    await self._state_due.wait()
+
     async def _follow(self) -> None:
         async with closing(self._queue.events(self._last)) as records:
             async for record in records:
@@ -179,6 +195,7 @@ class Steady:
                     raise Unavailable(f"events {self._last + 1} to {record.seq - 1} were lost on the way")
                 self._last = record.seq
                 self._tell(record)
+                self._state_due.set()
 
     def _lost(self, reason: str) -> None:
         if not self._away:
@@ -210,13 +227,14 @@ class Steady:
 
     async def snapshot(self) -> Snapshot:
         """See ``Queue``; never raises."""
-        if not self._away:
-            try:
-                async with asyncio.timeout(STATE_WITHIN_S):
-                    self._state = await self._queue.snapshot()
-                    return self._state
-            except (TimeoutError, Refused) as gone:  # ``Unavailable`` is a ``TimeoutError``
-                self._doubted(gone)
+        try:
+            async with asyncio.timeout(STATE_WITHIN_S):
+                while not self._away and self._state is not None and self._state.sequence < self._last:
+                    await self._stated.wait()
+        except TimeoutError as gone:
+            self._doubted(gone)
+        if not self._away and self._state is not None:
+            return self._state
         if self._state is None:
             return self._nothing_known()
         unreachable = {"open": False, "why": UNREACHABLE, "message": self._away_text, "opens_at": None}
@@ -256,6 +274,13 @@ class Steady:
             self._signed.add(counter)
         event = CounterRefused(counter=counter, command=command, code="unavailable", message=message)
         self._tell(Record(0, self._hub.now(), event, ""))
+
+
+def _leave_when_cancelled() -> None:
+    """A contact that is lost in the moment of a cancellation hides it (a task group tells its errors first): do not go on then."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _sentence(gone: BaseExceptionGroup[Unavailable | Refused]) -> str:

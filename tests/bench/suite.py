@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import fleet, issuers, process, queue_alone, reports, uplink_alone, whole, years
+from bench import fleet, issuers, process, queue_alone, reports, satellite, uplink_alone, whole, years
 from bench.figures import Figure, as_json, in_page, table
 from bench.history import old_journal
 from bench.plant import ROOT
@@ -92,6 +92,10 @@ def _reports(place: Place, counts: Counts) -> list[Figure]:
     return reports.figures(_old_journal(place, counts), place.directory, counts.reports, counts.old_presses)
 
 
+def _satellite(place: Place, counts: Counts) -> list[Figure]:
+    return satellite.figures(place.directory, place.scratch, counts.presses)
+
+
 def _fleet(place: Place, counts: Counts) -> list[Figure]:
     return fleet.figures(place.scratch, counts.sites, counts.fleet_s)
 
@@ -100,6 +104,7 @@ GROUPS: dict[str, Callable[[Place, Counts], list[Figure]]] = {
     "queue": _queue,
     "uplink": _uplink,
     "whole": _whole,
+    "satellite": _satellite,
     "starts": _starts,
     "years": _years,
     "reports": _reports,

@@ -100,6 +100,21 @@ async def prepare(it: Kiosk, before: Before, waiting: int = 2) -> int:
     return it.queue.book.seq
 
 
+async def test_the_lamp_is_lit_goes_dark_for_a_press_and_blinks_at_a_refusal(tmp_path: Path) -> None:
+    async with kiosk(tmp_path) as it:
+        station = CounterStation(it.queue, it.clock, 1, SITE_KEY)
+        it.device("keys", "gpio_buttons", {"buttons": PINS, "lamps": {"ready": 27}}, station.use_keys)
+        await prepare(it, ())
+        await it.lit(27, True)
+        it.press(PINS["next"])
+        await it.event("ticket.called")
+        await it.lit(27, True)
+        it.press(PINS["finish"])
+        await it.event("counter.refused", code="wrong_state")
+        await it.blinks(27)
+        await it.lit(27, True, tick=0.5)
+
+
 def test_the_tables_are_about_every_key() -> None:
     assert {key for key, _, _ in DOES} == set(KEYS)
     assert {key for key, _, _ in REFUSES} == set(KEYS) - {"advance"}, "advance always has a next step, but for an empty line"

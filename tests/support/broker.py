@@ -86,12 +86,13 @@ class Proxy:
     """Carries TCP to ``target`` and fails on demand.
 
     ``cut`` breaks what is connected. While ``mode`` is ``deny`` new connections are closed at once; while it is ``black_hole``
-    everything stays open and nothing comes through.
+    everything stays open and nothing comes through; while it is ``no_answers`` nothing comes back. What comes through takes ``delay_s``.
     """
 
     def __init__(self, target: int) -> None:
         self.port = 0
-        self.mode: Literal["pass", "deny", "black_hole"] = "pass"
+        self.mode: Literal["pass", "deny", "black_hole", "no_answers"] = "pass"
+        self.delay_s = 0.0
         self.swallowed = 0  # bytes that went into the black hole
         self._target = target
         self._writers: set[asyncio.StreamWriter] = set()
@@ -108,15 +109,17 @@ class Proxy:
         self._writers |= {writer, far_writer}
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._pump(reader, far_writer))
-                group.create_task(self._pump(far_reader, writer))
+                group.create_task(self._pump(reader, far_writer, {"pass", "no_answers"}))
+                group.create_task(self._pump(far_reader, writer, {"pass"}))
         finally:
             self._writers -= {writer, far_writer}
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, open_in: set[str]) -> None:
         with suppress(OSError):
             while data := await reader.read(65_536):
-                if self.mode == "pass":
+                if self.delay_s:
+                    await asyncio.sleep(self.delay_s)  # the fault itself
+                if self.mode in open_in:
                     writer.write(data)
                 else:
                     self.swallowed += len(data)

@@ -4,6 +4,7 @@
 """
 
 import importlib.util
+import json
 import os
 import signal
 import sqlite3
@@ -76,7 +77,8 @@ def consumer(port: int, directory: Path, wait_s: float = 0.1) -> Any:
         it.kill()
 
 
-def _watched() -> type[Any]:
+def watched() -> type[Any]:
+    """The example's class, that also notes what arrived, and what it applied, in the order in which it did."""
     spec = importlib.util.spec_from_file_location("example", EXAMPLE)
     assert spec is not None
     assert spec.loader is not None
@@ -88,6 +90,12 @@ def _watched() -> type[Any]:
         def __init__(self, *args: Any) -> None:
             super().__init__(*args)
             self.db.execute("CREATE TABLE IF NOT EXISTS applied (stream TEXT, sequence INT)")
+            self.db.execute("CREATE TABLE IF NOT EXISTS arrived (stream TEXT, sequence INT, text TEXT)")
+
+        def store(self, root: str, kind: str, body: dict[str, Any]) -> Any:
+            if kind == "ev":
+                self.db.execute("INSERT INTO arrived VALUES (?, ?, ?)", (body["stream"], int(body["sequence"]), json.dumps(body)))
+            return super().store(root, kind, body)
 
         def apply(self, event: dict[str, Any]) -> None:
             super().apply(event)
@@ -97,4 +105,4 @@ def _watched() -> type[Any]:
 
 
 if __name__ == "__main__":
-    _watched()(sys.argv[1], int(sys.argv[2]), sys.argv[3], float(sys.argv[4])).run()
+    watched()(sys.argv[1], int(sys.argv[2]), sys.argv[3], float(sys.argv[4])).run()

@@ -46,7 +46,10 @@ class Connection:
 
 
 class Far(FakeQueue):
-    """The hub from afar. ``failing``: what every question meets; ``loses``: a number that is lost once on its way; ``hangs``: no state comes."""
+    """The hub from afar.
+
+    ``failing``: what every question meets; ``loses``: the number of an event that is lost once; ``hangs``: no state comes.
+    """
 
     def __init__(self, clock: ManualClock) -> None:
         super().__init__(clock)
@@ -229,10 +232,11 @@ async def test_before_the_first_contact_the_state_is_that_nothing_is_known() -> 
         assert (state.sequence, state.open, state.why, state.services) == (0, False, UNREACHABLE, ())
         assert [view.counter for view in state.counters] == [1]
         await it.till(lambda: it.signs() == [(1, AWAY["id"])])
-        renewed = asyncio.create_task(it.queue.renewed())  # noqa: TID251 - awaited below
-        await asyncio.sleep(0)
-        it.far.failing = None
-        await it.till(renewed.done)
+        async with asyncio.TaskGroup() as group:
+            renewed = group.create_task(it.queue.renewed())
+            await asyncio.sleep(0)
+            it.far.failing = None
+            await it.till(renewed.done)
         assert not it.queue.away
 
 
@@ -265,4 +269,5 @@ async def test_the_hubs_clock_is_asked_every_minute_and_a_new_fault_is_told(monk
             return Moment(ahead, 5.0, True, it.clock.now().boot)
 
         monkeypatch.setattr(it.queue, "_moment", moment)
+        it.clock.advance(steady_module.CLOCK_EVERY_S)
         await it.till(lambda: len(it.greetings) == 2)
