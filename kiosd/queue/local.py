@@ -19,11 +19,12 @@ from kiosd.journal.journal import ANSWERS_KEPT, FILE, Entry, Journal
 from kiosd.journal.marks import Kept, Mark, Quarantine
 from kiosd.queue import rules, texts
 from kiosd.queue.asked import Decision
-from kiosd.queue.book import Book, fold
+from kiosd.queue.book import Book
 from kiosd.queue.commands import Command
 from kiosd.queue.day import due
 from kiosd.queue.events import Event, Record
 from kiosd.queue.explain import forecasts
+from kiosd.queue.fold import fold
 from kiosd.queue.interface import Forecast, Reply, Snapshot
 from kiosd.queue.settings import QueueSettings
 from kiosd.queue.views import snapshot

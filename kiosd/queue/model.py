@@ -2,7 +2,7 @@
 
 Rule 1  TRANSITIONS is the ticket's whole life (domain section 3). A command that finds no row for the ticket's state is refused
         and changes nothing; the fold takes a ticket's new state from the same rows.
-Rule 2  Everything here is frozen. A change is a new object, made only by the fold in ``book``.
+Rule 2  Everything here is frozen. A change is a new object, made only by ``fold``.
 """
 
 from dataclasses import dataclass

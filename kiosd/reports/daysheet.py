@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic_core import from_json
 
 from kiosd.journal.reader import Day, Row
-from kiosd.queue.book import SHORTEST_S
+from kiosd.queue.fold import SHORTEST_S
 from kiosd.queue.settings import QueueSettings
 from kiosd.reports.counting import COUNTED, ServiceCount, Tally, Visit
 from kiosd.reports.opentime import OpenTime, ms

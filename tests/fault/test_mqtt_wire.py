@@ -49,11 +49,11 @@ async def test_the_checker_finds_an_uplink_that_counts_as_told_what_it_has_only_
     tmp_path: Path, mosquitto: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The fault of most peers, put in: the cut above is then a hole."""
-    send = Uplink._send  # noqa: SLF001 - the fault is put in here
+    send = Uplink._send
 
     def too_early(uplink: Uplink, parcel: Parcel) -> None:
         send(uplink, parcel)
-        uplink._accepted(parcel)  # noqa: SLF001 - as above
+        uplink._accepted(parcel)
 
     monkeypatch.setattr(Uplink, "_send", too_early)
     async with proxy(mosquitto.port) as wire, wired(tmp_path, mosquitto.port) as it, it.uplink(wire.port) as link:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from kiosd.queue import commands as cmd
 from kiosd.queue import events as ev
 from kiosd.queue.events import TicketRefused
 from kiosd.queue.local import LocalQueue, open_local
-from support.broker import Broker, Proxy, broker, proxy
+from support.broker import Broker, broker, proxy
 from support.fakequeue import issued
 from support.mqtt_peer import peer, until
 from support.site import WEDNESDAY, settings
@@ -28,30 +28,29 @@ def mosquitto(tmp_path: Path) -> Iterator[Broker]:
         yield it
 
 
-class Killer(Proxy):
-    """Ends the connection at the sight of ``needle``, as a faulty broker or a filter on the way does."""
-
-    needle = b"A013"
-
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65_536):
-            if self.needle in data:
-                self.cut()
-                return
-            writer.write(data)
-        writer.close()
-
-
 @asynccontextmanager
-async def killer(target: int) -> AsyncIterator[Killer]:
-    it = Killer(target)
-    server = await asyncio.start_server(it.serve, "127.0.0.1", 0)
-    it.port = server.sockets[0].getsockname()[1]
-    try:
-        yield it
-    finally:
-        server.close()
-        it.cut()
+async def killer(target: int, needle: bytes = b"A013") -> AsyncIterator[int]:
+    """A wire to ``target`` that ends the connection at the sight of ``needle``, as a faulty broker or a filter does; its port."""
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while (data := await reader.read(65_536)) and needle not in data:
+            writer.write(data)
+        for end in (writer, *ends):
+            end.transport.abort()
+
+    ends: list[asyncio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", target)
+        ends[:] = writer, far_writer
+        with suppress(OSError):
+            async with asyncio.TaskGroup() as group:
+                group.create_task(carry(reader, far_writer))
+                group.create_task(carry(far_reader, writer))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
 
 
 async def test_an_event_that_is_too_large_is_left_out_recorded_and_an_alarm(mosquitto: Broker, caplog: pytest.LogCaptureFixture) -> None:
@@ -83,9 +82,9 @@ async def test_what_the_broker_says_is_too_large_is_left_out_too(tmp_path: Path)
 async def test_an_event_that_kills_the_connection_three_times_is_left_out_and_the_rest_flows(mosquitto: Broker) -> None:
     site = Site()
     site.queue.add(*day(40))
-    async with killer(mosquitto.port) as wire:
+    async with killer(mosquitto.port) as wire_port:
         with peer(mosquitto.port, "peer", EVENTS) as central:
-            async with asyncio.timeout(20), site.uplink(wire.port):
+            async with asyncio.timeout(20), site.uplink(wire_port):
                 await until(lambda: site.done, 15)
                 await until(lambda: site.alarms)
                 site.queue.add(*day(2))

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,7 @@ from support.satellite import NOBODY, always_open
 from support.uplinks import NODE, TOPICS
 
 QUICK_S = (0.02, 0.05)
-NEVER_ASKS_S = 60.0
+NEVER_ASKS_S, LIMIT_S = 60.0, 60.0
 HURRY = "pace_per_s = 1000\ncommands_per_s = 1000\n"
 
 
@@ -44,6 +44,28 @@ def arrivals(central: Consumer) -> list[int]:
         return [sequence for (sequence,) in db.execute("SELECT sequence FROM arrived ORDER BY rowid")]
 
 
+@asynccontextmanager
+async def running(state: Path, clock: Clock) -> AsyncIterator[LocalQueue]:
+    """A queue at work on the journal in ``state``."""
+    async with asyncio.timeout(LIMIT_S), open_local(state, always_open(), clock) as queue, asyncio.TaskGroup() as group:
+        work = group.create_task(queue.run())
+        yield queue
+        work.cancel()
+
+
+@asynccontextmanager
+async def uplink(queue: LocalQueue, clock: Clock, port: int, **given: Any) -> AsyncIterator[MqttLink]:
+    """The uplink of ``queue`` through ``port``, at full speed, which also takes commands; ``given`` are other settings."""
+    settings = MqttSettings.model_validate({"host": "127.0.0.1", "port": port, "pace_per_s": 0, **given})
+    presence = partial(status_message, NODE, clock)
+    async with MqttLink(settings, "kiosd-cth01-hub", clock, presence, QUICK_S) as link, asyncio.TaskGroup() as group:
+        up = Uplink(queue, link, queue.cursors, "central", clock, NODE, settings)
+        tasks = [group.create_task(up.run()), group.create_task(serve_commands(queue, link, TOPICS, clock))]
+        yield link
+        for task in tasks:
+            task.cancel()
+
+
 @dataclass
 class Wired:
     """A queue in this process and who listens to it."""
@@ -53,17 +75,9 @@ class Wired:
     central: Consumer
     clock: Clock
 
-    @asynccontextmanager
-    async def uplink(self, port: int, **given: Any) -> AsyncIterator[MqttLink]:
+    def uplink(self, port: int, **given: Any) -> AbstractAsyncContextManager[MqttLink]:
         """The uplink through ``port``, which also takes commands; ``given`` are other settings."""
-        settings = MqttSettings.model_validate({"host": "127.0.0.1", "port": port, "pace_per_s": 0, **given})
-        presence = partial(status_message, NODE, self.clock)
-        async with MqttLink(settings, "kiosd-cth01-hub", self.clock, presence, QUICK_S) as link, asyncio.TaskGroup() as group:
-            up = Uplink(self.queue, link, self.queue.cursors, "central", self.clock, NODE, settings)
-            tasks = [group.create_task(up.run()), group.create_task(serve_commands(self.queue, link, TOPICS, self.clock))]
-            yield link
-            for task in tasks:
-                task.cancel()
+        return uplink(self.queue, self.clock, port, **given)
 
     async def tickets(self, n: int) -> int:
         """``n`` more; the number of the last event."""
@@ -103,11 +117,9 @@ async def wired(folder: Path, port: int, clock: Clock | None = None) -> AsyncIte
     clock, state = clock or SystemClock(trust_rtc=True), folder / "state"
     state.mkdir()
     with consumer(port, folder, NEVER_ASKS_S) as central:
-        async with asyncio.timeout(30), open_local(state, always_open(), clock) as queue, asyncio.TaskGroup() as group:
-            running = group.create_task(queue.run())
-            await _listens(port)
+        await _listens(port)
+        async with running(state, clock) as queue:
             yield Wired(queue, state, central, clock)
-            running.cancel()
 
 
 @dataclass

@@ -6,8 +6,9 @@ from pathlib import Path
 from kiosd.config import Settings, load
 from kiosd.errors import ConfigError
 from kiosd.journal.journal import FILE, Journal
-from kiosd.queue.book import Book, fold
+from kiosd.queue.book import Book
 from kiosd.queue.events import Record
+from kiosd.queue.fold import fold
 from kiosd.scenario.parse import Script, parse
 from kiosd.scenario.plan import plan
 from kiosd.scenario.play import Played, play

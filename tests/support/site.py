@@ -11,10 +11,11 @@ from kiosd.clock import ManualClock, steady
 from kiosd.errors import Refused
 from kiosd.queue import rules, texts
 from kiosd.queue.asked import Decision
-from kiosd.queue.book import Book, fold
+from kiosd.queue.book import Book
 from kiosd.queue.commands import CallNext, Command, IssueTicket, MarkAbsent, Start, Tick
 from kiosd.queue.day import due
 from kiosd.queue.events import Event, Record
+from kiosd.queue.fold import fold
 from kiosd.queue.model import Ticket, TicketState
 from kiosd.queue.settings import (
     CounterQueueSettings,

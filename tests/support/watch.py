@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from kiosd.queue import events as ev
-from kiosd.queue.book import Book, fold
+from kiosd.queue.book import Book
 from kiosd.queue.commands import CALL_REASONS
 from kiosd.queue.events import Event, Record
 from kiosd.queue.explain import forecasts
+from kiosd.queue.fold import fold
 from kiosd.queue.model import FINAL, TRANSITIONS, CounterState, TicketState
 from kiosd.queue.settings import HoursSettings, QueueSettings
 from kiosd.redact import PLAIN

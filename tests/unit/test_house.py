@@ -10,12 +10,11 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("kiosd.errors", "kiosd.redact", "kiosd"),
     ("kiosd.clock", "kiosd.ports", "kiosd.threads", "kiosd.notify", "kiosd.logs"),
     (
-        "kiosd.queue.model", "kiosd.queue.commands", "kiosd.queue.events", "kiosd.queue.settings", "kiosd.queue.texts",
-        "kiosd.queue.fields", "kiosd.queue.calendar", "kiosd.queue.hours",
-        "kiosd.queue.book", "kiosd.queue.asked", "kiosd.queue.lines", "kiosd.queue.day", "kiosd.queue.ratings", "kiosd.queue.rules",
-        "kiosd.queue.issuing", "kiosd.queue.serving", "kiosd.queue.feedback", "kiosd.queue.site", "kiosd.queue.explain",
-        "kiosd.queue.interface", "kiosd.queue.views", "kiosd.queue.wire", "kiosd.queue.words", "kiosd.queue.estimate",
-        "kiosd.queue.survey", "kiosd.queue",
+        "kiosd.queue.model", "kiosd.queue.commands", "kiosd.queue.events", "kiosd.queue.settings", "kiosd.queue.fields",
+        "kiosd.queue.texts", "kiosd.queue.words", "kiosd.queue.calendar", "kiosd.queue.hours", "kiosd.queue.survey", "kiosd.queue.book",
+        "kiosd.queue.fold", "kiosd.queue.asked", "kiosd.queue.lines", "kiosd.queue.day", "kiosd.queue.ratings", "kiosd.queue.estimate",
+        "kiosd.queue.rules", "kiosd.queue.issuing", "kiosd.queue.serving", "kiosd.queue.feedback", "kiosd.queue.site",
+        "kiosd.queue.explain", "kiosd.queue.interface", "kiosd.queue.views", "kiosd.queue.wire", "kiosd.queue",
     ),
     (
         "kiosd.journal", "kiosd.links", "kiosd.supervisor", "kiosd.mqtt.settings", "kiosd.mqtt", "kiosd.registry", "kiosd.config",

@@ -7,7 +7,8 @@ import pytest
 from kiosd.clock import ManualClock
 from kiosd.queue import commands as cmd
 from kiosd.queue import events as ev
-from kiosd.queue.book import Book, fold
+from kiosd.queue.book import Book
+from kiosd.queue.fold import fold
 from kiosd.queue.model import FINAL, TRANSITIONS, CounterState, TicketState, Transition, allowed
 from support.samples import CARD, sample
 from support.site import PureDay, settings, wib

@@ -5,7 +5,8 @@ import pytest
 from kiosd.clock import ManualClock
 from kiosd.queue import commands as cmd
 from kiosd.queue import events as ev
-from kiosd.queue.book import Book, fold
+from kiosd.queue.book import Book
+from kiosd.queue.fold import fold
 from kiosd.queue.survey import ELEMENTS
 from kiosd.queue.views import snapshot
 from support.samples import sample

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from kiosd.queue import commands as cmd
-from kiosd.queue.book import Book, fold
+from kiosd.queue.book import Book
+from kiosd.queue.fold import fold
 from kiosd.queue.model import TicketState
 from kiosd.queue.views import snapshot
 from support.samples import sample

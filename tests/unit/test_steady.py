@@ -219,8 +219,12 @@ async def test_a_state_that_does_not_come_is_the_last_one_said_to_be_out_of_reac
     async with world() as it:
         await it.in_touch()
         it.far.waiting = 7
-        assert (await it.queue.snapshot()).services[0].waiting == 7
+        it.far.add(called(1))
+        await until(lambda: bool(it.numbers()))
+        assert (await it.queue.snapshot()).services[0].waiting == 7, "the state is of the last event at least"
         it.far.hangs = True
+        it.far.add(called(2))
+        await until(lambda: len(it.numbers()) == 2)
         state = await it.queue.snapshot()
         assert (state.services[0].waiting, state.open, state.why, state.opens_at) == (7, False, UNREACHABLE, None)
         assert it.queue.away

@@ -1,0 +1,126 @@
+"""Much to tell: a subscriber that is slow, and the backlog of weeks, while people are called.
+
+The backlog is a scaled one: 45 days, but 300 events a day instead of 3,300, so that it drains within seconds.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from kiosd.clock import SystemClock
+from kiosd.journal.journal import FILE, Journal
+from kiosd.queue.commands import IssueTicket, OpenCounter
+from support.broker import Broker, broker
+from support.faults import running, uplink
+from support.mqtt_peer import PUBLISH, Peer, peer, until
+from support.olddays import add_day
+from support.uplinks import EVENTS, ROOT, Site, day, has_got, sequences
+
+MANY = 1500
+KEPT = 1000 + 20
+"""What mosquitto keeps by default for a subscriber that does not keep up: max_queued_messages and max_inflight_messages."""
+DAYS, TICKETS_A_DAY, PACE_PER_S = 45, 60, 2000
+SOON = 300
+"""Events between a question and its answer. At 2000 a second this is 150 ms, most of them for the busy machine."""
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Broker]:
+    with broker(tmp_path) as it:
+        yield it
+
+
+class Slow(Peer):
+    """A subscriber that needs time for every event."""
+
+    takes_s = 0.0
+
+    def _take(self, head: int, body: bytes) -> None:
+        if head >> 4 == PUBLISH:
+            time.sleep(self.takes_s)  # the slowness itself
+        super()._take(head, body)
+
+
+@contextmanager
+def slow(port: int, takes_s: float) -> Iterator[Slow]:
+    it = Slow(port, "slow")
+    it.takes_s = takes_s
+    try:
+        it.subscribe(EVENTS)
+        yield it
+    finally:
+        it.close()
+
+
+async def test_a_slow_subscriber_gets_everything_thanks_to_the_pace(mosquitto: Broker) -> None:
+    site = Site()
+    site.queue.add(*day(MANY))
+    with slow(mosquitto.port, 0.0025) as central:
+        async with site.uplink(mosquitto.port, pace_per_s=250):
+            await central.until(lambda: has_got(central, MANY), 30)
+        assert sequences(central.messages) == list(range(1, MANY + 1))
+
+
+async def test_without_a_pace_a_broker_acknowledges_what_it_drops(mosquitto: Broker) -> None:
+    """Why there is a pace, and that the test above would notice if there were none."""
+    site = Site()
+    site.queue.add(*day(MANY))
+    with slow(mosquitto.port, 0.02) as central:
+        async with site.uplink(mosquitto.port, pace_per_s=0):
+            await until(lambda: site.done, 10)
+            assert len(central.messages) + KEPT < MANY, "the broker acknowledged all and cannot have the rest"
+
+
+def weeks(state: Path) -> int:
+    """A journal of ``DAYS`` days that nobody was told; how many events it holds."""
+    state.mkdir()
+    today = SystemClock().now().time.date()
+    with closing(Journal(state / FILE)) as journal:
+        for back in range(DAYS, 0, -1):
+            add_day(journal, today - timedelta(days=back), TICKETS_A_DAY)
+        return journal.seq
+
+
+def between(central: Peer, first: int, topic: str, mark: str) -> int | None:
+    """Events that came after message number ``first`` and before the first message on ``topic`` that holds ``mark``; None: not yet."""
+    for place, message in enumerate(central.messages[first:], first):
+        if message.topic == topic and mark in message.payload.decode():
+            return len(sequences(central.messages[first:place]))
+    return None
+
+
+async def test_the_backlog_of_weeks_does_not_delay_a_call(tmp_path: Path, mosquitto: Broker) -> None:
+    """Events keep their order; what a caller and a display wait for, the answer and the counter's state, overtakes them."""
+    owed = weeks(tmp_path / "state")
+    clock = SystemClock(trust_rtc=True)
+    with peer(mosquitto.port, "central", f"{ROOT}/#") as central:
+        async with running(tmp_path / "state", clock) as queue:
+            await queue.execute(OpenCounter(counter=1))
+            for _ in range(5):
+                assert (await queue.execute(IssueTicket(service="F", slip=False, actor="receptionist"))).done
+            async with uplink(queue, clock, mosquitto.port, pace_per_s=PACE_PER_S):
+                waited = []
+                for n, enough in enumerate(range(1000, 6000, 1000), start=1):
+                    await central.until(partial(has_got, central, enough), 20)
+                    waited.append(await called(central, n))
+                assert not has_got(central, owed), "there was still much to tell"
+                await central.until(partial(has_got, central, queue.book.seq), 30)
+                assert sequences(central.messages) == list(range(1, queue.book.seq + 1))
+    assert max(max(pair) for pair in waited) < SOON, waited
+
+
+async def called(central: Peer, n: int) -> tuple[int, int]:
+    """Call for the n-th time; how many events came before the answer, and before the counter's state."""
+    first, reply, counter = len(central.messages), f"{ROOT}/reply/desk", f"{ROOT}/counter/1"
+    request = {"id": f"call-{n}", "client": "desk", "counter": 1}
+    central.publish(f"{ROOT}/cmd/{'next' if n == 1 else 'skip'}", json.dumps(request).encode())
+    await central.until(lambda: between(central, first, reply, f"call-{n}") is not None)
+    (answer,) = [message.json for message in central.on(reply) if message.json["id"] == f"call-{n}"]
+    assert answer["status"] == "done", answer
+    return between(central, first, reply, f"call-{n}") or 0, 0
