@@ -51,8 +51,9 @@ class Replay:
         """Begin to tell events ``first`` to ``last`` again; what will come.
 
         ``from``, ``to`` and ``events`` say so, ``gone`` lists first and last number of what does not come. The same ``command`` gets the
-        same answer and no second replay. ``Refused``: ``bad_range``, ``too_many``, ``not_there`` (nothing of it has happened yet, or all of
-        it was sealed), ``busy``. Who answers at once, before anything else, answers before the first event.
+        same answer and no second replay. ``Refused``: ``bad_range``, ``too_many``, ``not_there`` (nothing of it has happened yet),
+        ``busy``. A range of which nothing is left is granted with no event: who asked need not ask again. Who answers at once, before
+        anything else, answers before the first event.
         """
         if command in self._answers:
             return self._answers[command]
@@ -79,13 +80,11 @@ class Replay:
         if asked.first > snapshot.sequence:
             raise Refused("not_there", {"message": f"the newest event is {snapshot.sequence}"})
         first, last = await self._oldest(asked.first), min(asked.last, snapshot.sequence)
-        if first > last:
-            raise Refused("not_there", {"message": f"the oldest event that is kept is {first}"})
         hidden = [seq for seq in range(first, last + 1) if seq in self._hidden]
-        gone = [[asked.first, first - 1]] if first > asked.first else []
+        gone = [[asked.first, min(first - 1, last)]] if first > asked.first else []
         gone += [[seq, seq] for seq in hidden]
         self._task = Task(asked.command, snapshot.stream, first, last)
-        return {"from": first, "to": last, "events": last - first + 1 - len(hidden), "gone": gone}
+        return {"from": first, "to": last, "events": max(0, last - first + 1 - len(hidden)), "gone": gone}
 
     async def _oldest(self, wanted: int) -> int:
         """The first event from ``wanted`` on that is left."""
@@ -111,20 +110,24 @@ class Replay:
     async def _tell(self, task: Task) -> None:
         under_way: deque[asyncio.Future[None]] = deque()
         due = self._clock.now().monotonic
-        async with following(self._queue, task.first - 1) as records:
-            async for record in records:
-                if record.seq > task.last:
-                    break
-                if record.seq not in self._hidden:
-                    under_way.append(self._send(record, task))
-                while len(under_way) >= FEW:
-                    await under_way.popleft()
-                due = max(due + self._gap_s, self._clock.now().monotonic)
-                await self._clock.sleep(due - self._clock.now().monotonic)
-                if record.seq == task.last:
-                    break
-        for future in under_way:
-            await future
+        try:
+            async with following(self._queue, task.first - 1) as records:
+                async for record in records:
+                    if record.seq > task.last:
+                        break
+                    if record.seq not in self._hidden:
+                        under_way.append(self._send(record, task))
+                    while len(under_way) >= FEW:
+                        await under_way.popleft()
+                    due = max(due + self._gap_s, self._clock.now().monotonic)
+                    await self._clock.sleep(due - self._clock.now().monotonic)
+                    if record.seq == task.last:
+                        break
+            while under_way:
+                await under_way.popleft()
+        finally:
+            for future in under_way:  # the first failure says it for all of them
+                future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def _send(self, record: Record, task: Task) -> asyncio.Future[None]:
         return self._link.send(event_message(record, self._topics, task.stream, self._clock.now(), task.command))

@@ -226,7 +226,21 @@ def test_events_mark_a_time_that_is_not_trusted(say: Any, served: Daemon) -> Non
 def test_every_event_has_a_line(say: Any, served: Daemon) -> None:
     values: dict[str, Any] = {**TICKET, "counter": 1, "device": "printer", "token": TOKEN, "pressed_at": TIME, "identity": "card"}
     values |= {"answers": {"waktu": 4}, "until": TIME, "priority": True}
-    numbers = {"n", "call", "calls", "score", "previous", "expired", "finished_by_system", "ahead", "first", "last", "rows", "behind"}
+    numbers = {
+        "n",
+        "call",
+        "calls",
+        "score",
+        "previous",
+        "expired",
+        "finished_by_system",
+        "ahead",
+        "first",
+        "last",
+        "rows",
+        "behind",
+        "sequence",
+    }
     for kind in ev.EVENTS.values():
         served.add(kind.model_validate({name: 1 if name in numbers else values.get(name, "word") for name in required(kind)}))
     out = say("events").out

@@ -101,8 +101,18 @@ async def test_what_is_gone_is_told(mosquitto: Broker) -> None:
             answer = await it.ask("c-1", 5, 99)
             assert answer == {"from": 11, "to": 30, "events": 19, "gone": [[5, 10], [15, 15]]}
             await until(lambda: again(central) == [number for number in range(11, 31) if number != 15])
-            assert await refused(it, 1, 10) == "not_there"
             assert await refused(it, 31, 40) == "not_there"
+
+
+async def test_a_range_of_which_nothing_is_left_is_granted_with_no_event(mosquitto: Broker) -> None:
+    """A consumer that was refused would ask for ever."""
+    site = Site()
+    site.queue.add(*day(30))
+    site.queue.oldest = 11
+    with peer(mosquitto.port, "peer", EVENTS) as central:
+        async with replaying(site, mosquitto.port) as it:
+            await told(site, central, 30)
+            assert await it.ask("c-1", 1, 10) == {"from": 11, "to": 10, "events": 0, "gone": [[1, 10]]}
 
 
 @pytest.mark.parametrize(("first", "last", "code"), [(0, 5, "bad_range"), (5, 4, "bad_range"), (1, 100_001, "too_many")])
