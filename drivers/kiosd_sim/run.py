@@ -17,6 +17,7 @@ import tomllib
 from asyncio.subprocess import Process
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -125,6 +126,7 @@ async def simulate(options: argparse.Namespace) -> None:
         links = stack.enter_context(device_directory(state))
         far = await stack.enter_async_context(far_side(preset["devices"], links, screen))
         sim = simulated(preset, far.ports, broker.port)
+        sim.document["hours"]["calendars"] = every_day(state, datetime.now(UTC).year)
         write_config(state / CONFIG, sim.document, options.config)
         plan = floor(sim.document)
         program = await stack.enter_async_context(daemon.running_daemon(state))
@@ -185,6 +187,14 @@ def device_directory(state: Path) -> Iterator[Path]:
     else:
         with tempfile.TemporaryDirectory(prefix="kiosd-sim-") as other:
             yield Path(other)
+
+
+def every_day(state: Path, year: int) -> list[str]:
+    """Calendars without a closed day, this year's and the next, so that nobody is warned of holidays that the simulation does not keep."""
+    names = [f"calendar-{one}.toml" for one in (year, year + 1)]
+    for offset, name in enumerate(names):
+        (state / name).write_text(f'year = {year + offset}\nname = "Simulation: open every day"\nclosed = []\n', encoding="utf-8")
+    return names
 
 
 def write_config(path: Path, document: Document, preset: Path) -> None:

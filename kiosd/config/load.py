@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -92,29 +93,20 @@ def _sections(tables: Document, problems: Problems) -> Document:
     for name in sorted(tables.keys() - set(SECTIONS)):
         problems.add((name,), "unknown section" + did_you_mean(name, SECTIONS))
 
-    def plain(model: type[S], name: str) -> S | None:
-        return problems.check(model, tables.get(name, {}), (name,))
-
-    node, site = plain(NodeSettings, "node"), plain(SiteSettings, "site")
+    node, site = _plain(NodeSettings, "node", tables, problems), _plain(SiteSettings, "site", tables, problems)
     services = _group(ServiceSettings, "services", tables, problems)
     counters = _group(CounterSettings, "counters", tables, problems)
     satellites = _group(EnrolledSettings, "satellites", tables, problems)
     uplinks = _uplinks(tables, problems)
     check_scans(uplinks, problems)
-    draft = Draft(
-        services=services,
-        counters=counters,
-        ticket_machine=plain(TicketMachineSettings, "ticket_machine") if "ticket_machine" in tables else None,
-        call_board=plain(CallBoardSettings, "call_board") if "call_board" in tables else None,
-        devices={name: _device(name, raw, problems) for name, raw in _tables("devices", tables, problems).items()},
-    )
+    draft = _draft(services, counters, tables, problems)
     check_type(site, services, problems)
     check_counters(counters, services, problems)
     check_devices(draft, problems)
     taken = dict.fromkeys(draft.devices, "a device here") | ({node.id: "this node"} if node is not None else {})
     check_enrolled(satellites, uplinks.get(BROKER), taken, counters, problems)
     return {
-        **{name: plain(model, name) for name, model in PLAIN.items() if name != "node"},
+        **{name: _plain(model, name, tables, problems) for name, model in PLAIN.items() if name != "node"},
         "node": node,
         "site": site,
         "services": services,
@@ -132,36 +124,46 @@ def _satellite(tables: Document, digest: str, problems: Problems) -> SatelliteSe
         known = name in SECTIONS
         problems.add((name,), HUBS_OWN if known else "unknown section" + did_you_mean(name, OF_SATELLITES))
 
-    def plain(model: type[S], name: str) -> S | None:
-        return problems.check(model, tables.get(name, {}), (name,))
-
-    node = plain(SatelliteNodeSettings, "node")
-    counters = _group(DeskSettings, "counters", tables, problems)
-    draft = Draft(
-        services={},
-        counters=counters,
-        ticket_machine=None,
-        call_board=plain(CallBoardSettings, "call_board") if "call_board" in tables else None,
-        devices={name: _device(name, raw, problems) for name, raw in _tables("devices", tables, problems).items()},
-    )
-    mqtt = _group(MqttSettings, "mqtt", tables, problems)
+    tables = {name: tables[name] for name in OF_SATELLITES if name in tables}
+    node = _plain(SatelliteNodeSettings, "node", tables, problems)
+    counters, mqtt = _group(DeskSettings, "counters", tables, problems), _group(MqttSettings, "mqtt", tables, problems)
+    draft = _draft({}, counters, tables, problems)
     check_scans(mqtt, problems)
     check_devices(draft, problems)
     check_satellite(node.id if node is not None else None, mqtt, [*counters, *filter(None, [draft.call_board])], problems)
     parts = {
+        **{name: _plain(PLAIN[name], name, tables, problems) for name in ("clock", "scan", "log")},
         "hash": digest,
-        "site": plain(SatelliteSiteSettings, "site"),
+        "site": _plain(SatelliteSiteSettings, "site", tables, problems),
         "node": node,
-        "clock": plain(ClockSettings, "clock"),
         "counters": {int(number): desk for number, desk in counters.items()},
         "call_board": draft.call_board,
-        "scan": plain(ScanSettings, "scan"),
         "mqtt": mqtt,
         "devices": draft.devices,
-        "log": plain(LogSettings, "log"),
     }
     problems.raise_if_any()
     return SatelliteSettings.model_validate(parts)
+
+
+def _plain(model: type[S], name: str, tables: Document, problems: Problems) -> S | None:
+    return problems.check(model, tables.get(name, {}), (name,))
+
+
+def _draft(
+    services: Mapping[str, ServiceSettings | None], counters: Mapping[str, DeskSettings | None], tables: Document, problems: Problems
+) -> Draft:
+    """The devices, and the places that use them."""
+
+    def optional(model: type[S], name: str) -> S | None:
+        return _plain(model, name, tables, problems) if name in tables else None
+
+    return Draft(
+        services=services,
+        counters=counters,
+        ticket_machine=optional(TicketMachineSettings, "ticket_machine"),
+        call_board=optional(CallBoardSettings, "call_board"),
+        devices={name: _device(name, raw, problems) for name, raw in _tables("devices", tables, problems).items()},
+    )
 
 
 def _tables(group: str, tables: Document, problems: Problems) -> Document:

@@ -12,7 +12,7 @@ import pytest
 
 from kiosd.queue.steady import Steady
 from support.broker import Broker, Proxy, broker, proxy
-from support.satellite import LIMIT_S, NODE, READY, Desk, Hub, desk, hub, pins, reached, satellite, write_config
+from support.satellite import LIMIT_S, READY, Desk, Hub, desk, hub, pins, reached, satellite, write_config
 from support.sim_pins import until
 
 AWAY = "Hub tidak terjangkau"
@@ -106,7 +106,6 @@ async def test_a_cut_in_the_moment_of_a_press_does_it_once_or_not_at_all(tmp_pat
         await heals(wire, queue)
         before = it.kinds().count("ticket.called")
         assert before <= 1
-        await it.until("device.up", device=NODE)
         far.press("next" if not before else "start")
         await it.until("ticket.started" if before else "ticket.called", number="F001")
         assert it.kinds().count("ticket.called") == 1

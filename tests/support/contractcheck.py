@@ -3,8 +3,8 @@
 ``python contractcheck.py JOURNAL CONSUMER_DB [--until SEQUENCE]`` prints a sentence for every finding. It exits with 0 when nothing is
 wrong, 1 when something is, 2 when there is nothing to judge. ``--until`` leaves out what happened later, for a kiosk that is at work.
 
-It knows nothing of kiosd's code: the journal is read by its schema file, the log is that of docs/examples/consumer.py (``event``, ``total``),
-with what support/consumer.py notes beside it (``arrived`` and ``applied``, in the order in which that happened).
+It knows nothing of kiosd's code: the journal is read by its schema file, the log is that of docs/examples/consumer.py (``event``,
+``total``), with what support/consumer.py notes beside it (``arrived`` and ``applied``, in the order in which that happened).
 """
 
 import argparse
@@ -100,7 +100,15 @@ def read_log(file: Path, stream: str, until: int | None = None) -> Log:
 
 def findings(journal: Journal, log: Log) -> list[str]:
     """Everything that is wrong, a sentence each; empty when nothing is."""
-    return [*_holes(journal), *_lost(journal, log), *_shortened(journal, log), *_order(log), *_totals(log), *_changed(journal, log), *_twins(log)]
+    return [
+        *_holes(journal),
+        *_lost(journal, log),
+        *_shortened(journal, log),
+        *_order(log),
+        *_totals(log),
+        *_changed(journal, log),
+        *_twins(log),
+    ]
 
 
 def _runs(numbers: Iterable[int]) -> Iterator[str]:
@@ -152,7 +160,9 @@ def _totals(log: Log) -> list[str]:
         return []
     due = Counter(log.events[seq]["type"] for seq in set(log.applied) & log.events.keys())
     kinds = sorted(due.keys() | log.totals.keys())
-    return [f"{kind}: counted {log.totals.get(kind, 0)} times, {due[kind]} are due" for kind in kinds if log.totals.get(kind, 0) != due[kind]]
+    return [
+        f"{kind}: counted {log.totals.get(kind, 0)} times, {due[kind]} are due" for kind in kinds if log.totals.get(kind, 0) != due[kind]
+    ]
 
 
 def _expected(journal: Journal, row: dict[str, Any]) -> dict[str, Any]:
@@ -175,7 +185,9 @@ def _changed(journal: Journal, log: Log) -> list[str]:
         due, event = _expected(journal, journal.rows[seq]), log.events[seq]
         if due["data"].get("token") == "":  # the journal has forgotten it since; the consumer may still know it
             event = event | {"data": event["data"] | {"token": ""}}
-        wrong += [f"event {seq}: {name} is {event.get(name)!r}, in the journal {due[name]!r}" for name in due if event.get(name) != due[name]]
+        wrong += [
+            f"event {seq}: {name} is {event.get(name)!r}, in the journal {due[name]!r}" for name in due if event.get(name) != due[name]
+        ]
     return wrong
 
 

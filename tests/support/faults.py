@@ -45,9 +45,9 @@ def arrivals(central: Consumer) -> list[int]:
 
 
 @asynccontextmanager
-async def running(state: Path, clock: Clock) -> AsyncIterator[LocalQueue]:
+async def running(state: Path, clock: Clock, counters: int = 2) -> AsyncIterator[LocalQueue]:
     """A queue at work on the journal in ``state``."""
-    async with asyncio.timeout(LIMIT_S), open_local(state, always_open(), clock) as queue, asyncio.TaskGroup() as group:
+    async with asyncio.timeout(LIMIT_S), open_local(state, always_open(counters), clock) as queue, asyncio.TaskGroup() as group:
         work = group.create_task(queue.run())
         yield queue
         work.cancel()
