@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import fleet, issuers, process, queue_alone, reports, satellite, uplink_alone, whole, years
+from bench import disk, drain, fleet, issuers, process, queue_alone, reports, satellite, uplink_alone, whole, years
 from bench.figures import Figure, as_json, in_page, table
 from bench.history import old_journal
 from bench.plant import ROOT
@@ -37,13 +37,16 @@ class Counts:
     old_days: int = 735  # mqtt notes section 3.5: about 3,400 events a day
     old_presses: int = 500
     reports: int = 3
+    backlog: int = 100_000
+    drains: int = 3
+    visits: int = 200
     sites: int = 1000
     fleet_s: float = 8.0
 
 
 QUICK = Counts(
     durable=30, presses=6, commands=5, tickets=100, idle_s=0.5, starts=1, old_events=2_000, old_days=4, old_presses=30, reports=1,
-    sites=50, fleet_s=1.0,
+    backlog=1_000, drains=1, visits=5, sites=50, fleet_s=1.0,
 )  # fmt: skip
 
 
@@ -96,6 +99,14 @@ def _satellite(place: Place, counts: Counts) -> list[Figure]:
     return satellite.figures(place.directory, place.scratch, counts.presses)
 
 
+def _drain(place: Place, counts: Counts) -> list[Figure]:
+    return drain.figures(place.directory, place.scratch, place.keep, counts.backlog, counts.drains)
+
+
+def _disk(place: Place, counts: Counts) -> list[Figure]:
+    return disk.figures(place.directory, place.scratch, counts.visits)
+
+
 def _fleet(place: Place, counts: Counts) -> list[Figure]:
     return fleet.figures(place.scratch, counts.sites, counts.fleet_s)
 
@@ -108,6 +119,8 @@ GROUPS: dict[str, Callable[[Place, Counts], list[Figure]]] = {
     "starts": _starts,
     "years": _years,
     "reports": _reports,
+    "drain": _drain,
+    "disk": _disk,
     "fleet": _fleet,
 }
 

@@ -12,7 +12,7 @@ from kiosd.journal.journal import FILE, Audit
 
 TINY = suite.Counts(
     durable=3, presses=2, commands=2, tickets=40, idle_s=0.05, starts=1, old_events=200, old_days=2, old_presses=3, reports=1,
-    sites=20, fleet_s=0.5,
+    backlog=200, drains=1, visits=2, sites=20, fleet_s=0.5,
 )  # fmt: skip
 
 
