@@ -12,7 +12,7 @@ import pytest
 
 from kiosd.queue.steady import Steady
 from support.broker import Broker, Proxy, broker, proxy
-from support.satellite import LIMIT_S, READY, Desk, Hub, desk, hub, pins, reached, satellite, write_config
+from support.satellite import LIMIT_S, NODE, READY, Desk, Hub, desk, hub, pins, reached, satellite, write_config
 from support.sim_pins import until
 
 AWAY = "Hub tidak terjangkau"
@@ -41,7 +41,16 @@ async def wired(folder: Path, port: int, far: Desk) -> AsyncIterator[tuple[Hub, 
             await reached(queue)
             await far.shows("Silakan ambil nomor")
             await far.lamp(READY, True)
+            await _quiet(it, queue)
             yield it, queue, wire
+
+
+async def _quiet(it: Hub, queue: Steady) -> None:
+    """Return when the satellite has told everything about itself and has heard of it: else it may be away before the key is pressed."""
+    for device in (NODE, *(f"{NODE}.{name}" for name in ("keys", "rating", "scanner", "display", "spool"))):
+        await it.until("device.up", device=device)
+    while (await queue.snapshot()).sequence < it.queue.book.seq:
+        await asyncio.sleep(0.01)  # its state comes when it comes
 
 
 async def fails(far: Desk, key: str) -> None:
