@@ -49,8 +49,8 @@ async def _quiet(it: Hub, queue: Steady) -> None:
     """Return when the satellite has told everything about itself and has heard of it: else it may be away before the key is pressed."""
     for device in (NODE, *(f"{NODE}.{name}" for name in ("keys", "rating", "scanner", "display", "spool"))):
         await it.until("device.up", device=device)
-    while (await queue.snapshot()).sequence < it.queue.book.seq:
-        await asyncio.sleep(0.01)  # its state comes when it comes
+    while (await queue.snapshot()).sequence < it.queue.book.seq:  # noqa: ASYNC110 - nothing tells that a state was taken
+        await asyncio.sleep(0.01)
 
 
 async def fails(far: Desk, key: str) -> None:
