@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 RETRY_S = (1.0, 15.0)  # first and longest pause between attempts; paho's own 120 s is too long for a counter
 PING_SHARE = 0.7  # paho notices after up to twice what it is told, the contract wants 1.5 times
 ACK_S = 20.0
+TOO_EARLY = "certificate is not yet valid"  # OpenSSL's words
 GOODBYE_S, STOP_S = 1.0, 0.5
 
 Presence = Callable[[str, int], Message]
@@ -164,6 +165,8 @@ class MqttLink:
         self._set_online(True, "connected")
 
     def _failed(self, reason: str) -> None:
+        if TOO_EARLY in reason and not self._clock.now().synced:
+            reason = f"{reason}; this board's clock is not synchronised: it may be the clock that is wrong"
         if reason != self.reason and self._open:
             log.warning("mqtt: no connection to %s:%d: %s", self._settings.host, self._settings.port, reason)
             self.reason = reason
