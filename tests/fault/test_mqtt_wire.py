@@ -189,7 +189,7 @@ async def test_a_certificate_that_is_not_valid_yet_is_named_as_the_reason_and_ke
     """A board without a battery believes that it is years ago. OpenSSL goes by the machine's clock, so here the certificate is early."""
     authority = Authority.make(tmp_path / "authority")
     early, good = authority.issue("early", begin=NOW + 2 * DAY, end=NOW + 9 * DAY), authority.issue("good")
-    site = Site(Stepped(synced=lambda: False))
+    site = Site(SystemClock(synced=lambda: False))
     site.queue.add(*day(10))
     with broker(tmp_path, tls_listener(authority, early)) as it:
         async with site.uplink(it.port, ca_file=str(authority.certificate)) as link:
