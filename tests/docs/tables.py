@@ -23,10 +23,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 
 
 def states() -> str:
-    rows = [
-        (row.before.value if row.before else "-", row.after.value, row.command, row.who, row.guard, row.event)
-        for row in TRANSITIONS
-    ]
+    rows = [(row.before.value if row.before else "-", row.after.value, row.command, row.who, row.guard, row.event) for row in TRANSITIONS]
     return table(("from", "to", "command", "who", "guard", "event"), rows)
 
 
