@@ -74,37 +74,48 @@ class Lane:
         self._name = name
         self._error = error
         self._loop = asyncio.get_running_loop()
-        self._calls: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any], Callable[[Any], None] | None] | None] = (
+            queue.SimpleQueue()
+        )
         self.hung = False
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
     def _work(self) -> None:
         while (job := self._calls.get()) is not None:
-            call, future = job
+            call, future, discard = job
             done: Callable[[Any], None]
             try:
                 done, value = future.set_result, call()
             except Exception as exc:  # noqa: BLE001 - whatever it is belongs to the caller, on the other side of the border
-                done, value = future.set_exception, exc
+                done, value, discard = future.set_exception, exc, None
             try:
-                self._loop.call_soon_threadsafe(self._finish, future, done, value)
+                self._loop.call_soon_threadsafe(self._finish, future, done, value, discard)
             except RuntimeError:  # the loop is gone, and with it whoever asked
                 return
 
     @staticmethod
-    def _finish(future: asyncio.Future[Any], done: Callable[[Any], None], value: Any) -> None:
+    def _finish(future: asyncio.Future[Any], done: Callable[[Any], None], value: Any, discard: Callable[[Any], None] | None) -> None:
         if not future.done():
             done(value)
+        elif discard is not None:
+            discard(value)
 
-    async def run(self, call: Callable[[], T], timeout: float) -> T:
-        """``call()``'s value, made in the lane's thread; raises what it raises, or the lane's error after ``timeout`` seconds."""
+    async def run(self, call: Callable[[], T], timeout: float, discard: Callable[[T], None] | None = None) -> T:
+        """``call()``'s value, made in the lane's thread; raises what it raises, or the lane's error after ``timeout`` seconds.
+
+        ``discard`` closes a value that nobody takes any more, because the caller was cancelled or the deadline is over.
+        """
         if self.hung:
             raise self._error(f"{self._name}: an earlier call has not come back")
         future: asyncio.Future[T] = self._loop.create_future()
-        self._calls.put((call, future))
+        self._calls.put((call, future, discard))
         try:
             async with asyncio.timeout(timeout):  # not wait_for: on 3.11 it can eat a cancellation
                 return await future
+        except asyncio.CancelledError:
+            if discard is not None and future.done() and not future.cancelled() and future.exception() is None:
+                discard(future.result())  # it came in the very moment of the cancellation
+            raise
         except TimeoutError:
             if future.done() and not future.cancelled() and future.exception() is not None:
                 raise  # the call's own TimeoutError

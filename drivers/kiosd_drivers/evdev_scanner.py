@@ -69,7 +69,7 @@ class EvdevScannerDriver:
     async def open(self, config: Config, /) -> AsyncIterator[ScanReader]:
         """Find, grab and read the keyboard until the block ends."""
         async with lane("find scanner") as it:
-            device = await it.run(partial(grab, config.match), OPEN_S)
+            device = await it.run(partial(grab, config.match), OPEN_S, lambda late: late.close())
         async with reading(os.fsdecode(device.path), EvdevSource(device, config.idle_s)) as scanner:
             yield scanner
 

@@ -88,7 +88,7 @@ class SerialDisplayDriver:
     async def open(self, config: Config, /) -> AsyncIterator[SerialDisplay]:
         """Open the port and prepare the display; all blocking calls are in one lane, closing too."""
         async with lane(f"display {config.port}") as it:
-            port = await it.run(partial(open_port, config.port, config.baudrate, config.write_timeout_s, config.flow), OPEN_S)
+            port = await it.run(partial(open_port, config.port, config.baudrate, config.write_timeout_s, config.flow), OPEN_S, close_port)
             try:
                 deadline_s = 6 * config.write_timeout_s  # ``send`` ends in half of it; the rest is for one whose caller was cancelled
                 if config.protocol == "cd5220":

@@ -63,7 +63,7 @@ class SerialScannerDriver:
     async def open(self, config: Config, /) -> AsyncIterator[ScanReader]:
         """Open the port and read it until the block ends; what came before was typed at nobody and is discarded."""
         async with lane(f"open {config.port}") as it:
-            port = await it.run(partial(open_port, config.port, config.baudrate), OPEN_S)
+            port = await it.run(partial(open_port, config.port, config.baudrate), OPEN_S, lambda late: late.close())
         async with reading(config.port, SerialSource(port, config.port, config.idle_s)) as scanner:
             yield scanner
 
