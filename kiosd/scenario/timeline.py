@@ -65,9 +65,9 @@ class Here(Lane):
     def __init__(self) -> None:
         self.hung = False
 
-    async def run(self, call: Callable[[], T], timeout: float) -> T:
+    async def run(self, call: Callable[[], T], timeout: float, discard: Callable[[T], None] | None = None) -> T:
         """``call()``'s value."""
-        del timeout
+        del timeout, discard
         return call()
 
     def close(self) -> None:
