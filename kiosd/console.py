@@ -5,7 +5,7 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from kiosd import tables
 from kiosd.cli import DONE, REFUSED, USAGE
-from kiosd.errors import JournalError, Unavailable
-from kiosd.links.unix import connect_unix
+from kiosd.links.unix import CONTROL_SOCKET, NotConnected, connect_unix
 from kiosd.queue.commands import COMMANDS, Command, UndoCall
 from kiosd.queue.interface import Reply
 from kiosd.queue.remote import RemoteQueue
@@ -22,7 +21,6 @@ from kiosd.queue.wire import AskQueue, view
 from kiosd.stations.counter import undo_command
 from kiosd.verbs import CATEGORIES, REASON_CODES
 
-SOCKET = "control.sock"
 NEWEST = 10  # events shown before the first new one by ``--follow``
 RULES = {
     "service": "SERVICE is one letter A-Z, but not I or O",
@@ -55,7 +53,7 @@ class _WrongWords(Exception):
 
 @asynccontextmanager
 async def _queue(state: Path) -> AsyncIterator[RemoteQueue]:
-    async with connect_unix(state / SOCKET) as link:
+    async with connect_unix(state / CONTROL_SOCKET) as link:
         yield RemoteQueue(link)
 
 
@@ -229,7 +227,7 @@ def verify(args: argparse.Namespace) -> int:
     """Check the journal: by the daemon that runs, else here."""
     try:
         found = asyncio.run(_verify(args.state))
-    except _NotRunning:
+    except NotConnected:
         found = _verify_here(args.state)
     if args.json:
         print(json.dumps(found))
@@ -238,38 +236,18 @@ def verify(args: argparse.Namespace) -> int:
     return DONE
 
 
-class _NotRunning(Unavailable):
-    """Nobody serves the control socket."""
-
-
 async def _verify(state: Path) -> dict[str, Any]:
-    connected = False
-    try:
-        async with _queue(state) as queue:
-            connected = True
-            return await queue.verify()
-    except Unavailable as exc:
-        if connected:
-            raise
-        raise _NotRunning(str(exc)) from None
+    async with _queue(state) as queue:
+        return await queue.verify()
 
 
 def _verify_here(state: Path) -> dict[str, Any]:
     from kiosd.journal.audit import found
-    from kiosd.journal.journal import FILE, Audit
-    from kiosd.journal.place import lock
+    from kiosd.journal.journal import Audit
+    from kiosd.journal.place import journal_alone
 
-    if not (state / FILE).is_file():
-        raise JournalError(f"no journal in {state}, and no daemon runs there")
-    try:
-        with lock(state):  # a daemon that starts now must wait: two of us read one file only when it stands still
-            audit = Audit(state / FILE)
-            try:
-                return found(audit.whole(), audit.sheets)
-            finally:
-                audit.close()
-    except PermissionError as exc:
-        raise JournalError(f"journal in {state}: {exc.strerror}") from None
+    with journal_alone(state) as path, closing(Audit(path)) as audit:
+        return found(audit.whole(), audit.sheets)
 
 
 def check_config(args: argparse.Namespace) -> int:

@@ -6,7 +6,6 @@ Order at stop: devices and brokers first, then the last event, then the journal.
 
 import asyncio
 import logging
-import signal
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -20,7 +19,7 @@ from kiosd.config.board_checks import BROKER, CENTRAL
 from kiosd.errors import JournalError
 from kiosd.journal.audit import audit_beside
 from kiosd.journal.journal import FILE
-from kiosd.links.unix import serve_unix
+from kiosd.links.unix import CONTROL_SOCKET, serve_unix
 from kiosd.mqtt.outbox import Outbox
 from kiosd.notify import notify, watchdog_interval
 from kiosd.queue.commands import ReportDevice, ReportStart, ReportStop, Tick
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CONTROL_SOCKET = "control.sock"
 TICK_S = 1.0  # how late a day may open or close
 FLUSH_S = 5.0  # how far a cursor on disk may be behind: what a crash sends twice
 OF_ITSELF = ("journal", retention.DEVICE)
@@ -50,13 +48,10 @@ OF_ITSELF = ("journal", retention.DEVICE)
 STOP_WITHIN_S = 1.5  # for devices and brokers; Ctrl-C ends everything within 2 s
 
 
-async def serve(settings: Settings, config: Path, state: Path) -> None:
-    """Run until SIGTERM or SIGINT; ``ConfigError`` and ``JournalError`` as ``running`` says."""
+async def serve(settings: Settings, config: Path, state: Path, stop: asyncio.Event) -> None:
+    """Run until ``stop`` is set; ``ConfigError`` and ``JournalError`` as ``running`` says."""
     clock = SystemClock(trust_rtc=settings.clock.trust_rtc)
     site_key = load_scan_key(settings.scan.key_file, state)  # what is wrong with it is said before READY
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         queue = await stack.enter_async_context(open_local(state, settings.queue, clock))
         control = await stack.enter_async_context(serve_unix(state / CONTROL_SOCKET))

@@ -9,6 +9,11 @@ PLAIN = re.compile(r"\d{16}")
 REDACTED = "[angka dihapus]"
 
 
+def groups(digits: str) -> str:
+    """Hexadecimal ``digits`` in groups of eight, so that 16 decimal ones never stand in a row."""
+    return "-".join(digits[at : at + 8] for at in range(0, len(digits), 8))
+
+
 def redact(text: str) -> str:
     """``text`` with every run of 16 or more digits replaced."""
     return IDENTITY.sub(REDACTED, text)

@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+import signal
 from pathlib import Path
-from typing import Any
 
 from kiosd.config import SatelliteSettings, Settings, load_any
 from kiosd.errors import ConfigError, JournalError, KiosdError
@@ -31,14 +30,18 @@ def run_daemon(config: Path, state: Path, allow_volatile: bool = False) -> int:
     return 0
 
 
-def _served(settings: Settings | SatelliteSettings, config: Path, state: Path) -> Coroutine[Any, Any, None]:
+async def _served(settings: Settings | SatelliteSettings, config: Path, state: Path) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if isinstance(settings, SatelliteSettings):
         from kiosd import satellite
 
-        return satellite.serve(settings, state)
-    from kiosd import daemon
+        await satellite.serve(settings, state, stop)
+    else:
+        from kiosd import daemon
 
-    return daemon.serve(settings, config, state)
+        await daemon.serve(settings, config, state, stop)
 
 
 def _exit_status(exc: BaseException) -> int:

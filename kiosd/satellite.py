@@ -6,7 +6,6 @@ hub, devices and the broker come and go afterwards and are never waited for.
 
 import asyncio
 import logging
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,10 +13,10 @@ from pathlib import Path
 from kiosd import __version__
 from kiosd.clock import Clock, SystemClock
 from kiosd.config.satellite import SatelliteSettings
-from kiosd.errors import Refused, Unavailable
+from kiosd.errors import Refused
 from kiosd.journal.spool import FILE
 from kiosd.links.answers import Answers
-from kiosd.links.base import Message
+from kiosd.links.base import NOBODY_LISTENS, Message
 from kiosd.links.mqtt import MqttLink
 from kiosd.links.rooted import Rooted
 from kiosd.mqtt.presence import status_message
@@ -34,18 +33,14 @@ from kiosd.supervisor import Health
 log = logging.getLogger(__name__)
 
 DEAF_AFTER_S = 15.0  # the hub gives a sign of life every 5 s
-ALIVE_CHECK_S = 5.0
 STOP_WITHIN_S = 1.5
 
 
-async def serve(settings: SatelliteSettings, state: Path) -> None:
-    """Run until SIGTERM or SIGINT."""
+async def serve(settings: SatelliteSettings, state: Path, stop: asyncio.Event) -> None:
+    """Run until ``stop`` is set."""
     clock = SystemClock(trust_rtc=settings.clock.trust_rtc)
     scans = any(desk.scanner is not None for desk in settings.counters.values())
     site_key = load_scan_key(settings.scan.key_file, state, make=False) if scans else b""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with at_work(settings, site_key, state, clock):
         notify("READY=1", f"STATUS=satellite {settings.node.id} of site {settings.site.id}, {len(settings.devices)} devices")
         log.info("kiosd %s is satellite %s of %s at site %s", __version__, settings.node.id, settings.node.hub, settings.site.id)
@@ -66,7 +61,7 @@ async def at_work(settings: SatelliteSettings, site_key: bytes, state: Path, clo
     async with MqttLink(settings.broker, node.id, clock, presence) as link, asyncio.TaskGroup() as group:
         board = _Board(settings, link, root, state / FILE, clock)
         edge = group.create_task(_together(board.work(site_key)))
-        core = [group.create_task(work) for work in (*board.core(), _watch(link, clock), _watchdog(clock))]
+        core = [group.create_task(work) for work in (*board.core(), link.watch(), _watchdog(clock))]
         yield board.queue
         edge.cancel()
         await asyncio.wait({edge}, timeout=STOP_WITHIN_S)
@@ -98,7 +93,7 @@ class _Board:
         try:
             await self._link.publish(message)
         except Refused as no:
-            if no.code != "nobody_listens":
+            if no.code != NOBODY_LISTENS:
                 raise
 
     def work(self, site_key: bytes) -> list[Work]:
@@ -129,13 +124,6 @@ async def _together(works: list[Work]) -> None:
     async with asyncio.TaskGroup() as tasks:
         for work in works:
             tasks.create_task(work)
-
-
-async def _watch(link: MqttLink, clock: Clock) -> None:
-    """A dead network thread says nothing and looks connected (mqtt notes section 4, trap 2): then this process begins anew."""
-    while link.alive:
-        await clock.sleep(ALIVE_CHECK_S)
-    raise Unavailable("the network thread has died")
 
 
 async def _watchdog(clock: Clock) -> None:

@@ -1,5 +1,18 @@
 """For every test: asyncio in debug mode, so that a coroutine that was never awaited and a call from the wrong thread show."""
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.broker import Broker, broker
 
 os.environ.setdefault("PYTHONASYNCIODEBUG", "1")
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Broker]:
+    """A real broker, for the tests that name it."""
+    with broker(tmp_path) as it:
+        yield it

@@ -230,6 +230,7 @@ def _number(word: str) -> int:
 
 
 def _sleep(milliseconds: float) -> None:
+    """A finger holds a button for so long: real time, for what is pressed is debounced by the real clock."""
     time.sleep(milliseconds / 1000)
 
 

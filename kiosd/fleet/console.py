@@ -14,6 +14,7 @@ from kiosd.clock import SystemClock
 from kiosd.errors import Refused
 from kiosd.fleet.plan import Outcome, Plan
 from kiosd.fleet.run import run_fleet
+from kiosd.links.base import NOBODY_LISTENS
 from kiosd.mqtt.settings import MqttSettings
 from kiosd.tables import clean
 
@@ -105,4 +106,4 @@ def told(outcome: Outcome) -> str:
 
 
 def _hint(code: str) -> str:
-    return " (no subscriber: the broker threw them away)" if code == "nobody_listens" else ""
+    return " (no subscriber: the broker threw them away)" if code == NOBODY_LISTENS else ""

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from kiosd.errors import Refused
+from kiosd.links.base import NOBODY_LISTENS
 from kiosd.mqtt.settings import MqttSettings
 from kiosd.queue.fields import Section
 
@@ -83,7 +84,7 @@ class Outcome:
     @property
     def good(self) -> bool:
         """Whether all were connected in the end and every event was acknowledged, and came if somebody looked."""
-        refused = self.refused.keys() - {"nobody_listens"}
+        refused = self.refused.keys() - {NOBODY_LISTENS}
         missing = self.verified is not None and self.verified.missing > 0
         return self.connected == self.plan.count and not (refused or self.unanswered or missing)
 

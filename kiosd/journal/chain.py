@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from kiosd.errors import JournalError
 from kiosd.queue.events import DaySealed, ScanRead, TokensErased, decode
+from kiosd.redact import groups
 
 Row = tuple[int, str, str, float, int, str, str, str, str | None, bytes]
 """seq, time, boot, monotonic, clock, type, data, command, reply, hash."""
@@ -76,18 +77,12 @@ def sheet_hash(before: bytes, date: str, first: int, last: int, head: bytes, dat
     return row_hash(before, (date, first, last, head.hex(), data))
 
 
-def groups(digest: bytes) -> str:
-    """Hexadecimal digits in groups of eight, so that no 16 digits ever stand in a row (domain section 9)."""
-    text = digest.hex()
-    return "-".join(text[at : at + 8] for at in range(0, len(text), 8))
-
-
 def erased_digest(rows: Iterable[Row]) -> str:
     """What proves an erasure: SHA-256 over the hash of each row as it was, and what is left of it, in order."""
     digest = hashlib.sha256()
     for row in rows:
         digest.update(row_hash(row[-1], row[:-1]))
-    return groups(digest.digest())
+    return groups(digest.hexdigest())
 
 
 def has_lost_token(row: Row) -> bool:
@@ -118,7 +113,7 @@ def fits(seq: int, event: DaySealed, sheet: Sheet | None) -> None:
     """``JournalError`` unless ``sheet`` is what event ``seq`` put in place of a day."""
     if sheet is None:
         raise JournalError(f"journal: the sheet of {event.date} is missing: event {seq} sealed that day")
-    found = (sheet.date, sheet.first, sheet.last, groups(sheet.head), groups(sheet.hash))
+    found = (sheet.date, sheet.first, sheet.last, groups(sheet.head.hex()), groups(sheet.hash.hex()))
     if found != (event.date, event.first, event.last, event.head, event.sheet_sha256):
         raise JournalError(f"journal: the sheet of {event.date} has been changed: it is not what event {seq} sealed")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from kiosd.errors import JournalError
 from kiosd.journal.chain import Row, Sheet, Walk, fits, follow_sheets, genesis
 from kiosd.journal.past import Past
-from kiosd.queue.events import DaySealed, decode
+from kiosd.queue.events import DaySealed
 
 
 class Audit:
@@ -77,11 +77,12 @@ class Audit:
             rows = self._past.rows(walk.seq, self.STEP_ROWS)
         return rows
 
+    def _seals(self) -> Iterator[tuple[int, DaySealed]]:
+        return ((seq, DaySealed.model_validate_json(data)) for seq, data in self._past.seals())
+
     def _missing(self, first: int, last: int) -> None:
-        for seq, data in self._past.seals():
-            event = decode(DaySealed.type, data)
-            if isinstance(event, DaySealed):
-                fits(seq, event, self._past.sheet(event.date))
+        for seq, event in self._seals():
+            fits(seq, event, self._past.sheet(event.date))
         which = f"event {first} is" if first == last else f"events {first} to {last} are"
         raise JournalError(f"journal: {which} missing, and no sheet stands in their place")
 
@@ -100,9 +101,8 @@ class Audit:
 
     def _look_again(self, sheet: Sheet) -> None:
         """The newest sheet came when the walk was over, or nothing of the chain knows of it."""
-        for seq, data in self._past.seals():
-            event = decode(DaySealed.type, data)
-            if isinstance(event, DaySealed) and event.date == sheet.date:
+        for seq, event in self._seals():
+            if event.date == sheet.date:
                 fits(seq, event, sheet)
                 return
         raise JournalError(f"journal: the sheet of {sheet.date} was not sealed: no event tells of it")

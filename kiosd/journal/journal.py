@@ -26,11 +26,11 @@ from kiosd.journal.chain import COLUMNS, Change, Row, Seal, Walk, genesis, row_h
 from kiosd.journal.check import Audit
 from kiosd.journal.marks import Kept, Mark, Quarantine
 from kiosd.journal.past import SCANS, WITHOUT_TOKEN
+from kiosd.journal.place import FILE
 from kiosd.queue.events import DayOpened, Record, TokensErased, decode
 
 __all__ = ["ANSWERS_KEPT", "FILE", "NO_CURSORS", "SCHEMA_VERSION", "Audit", "Entry", "Journal", "Tail"]
 
-FILE = "journal.db"
 SCHEMA_VERSION = 3
 ANSWERS_KEPT = timedelta(hours=24)  # mqtt contract section 5: an id is known for 24 h
 _INSERT = f"INSERT INTO journal ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - a constant

@@ -10,6 +10,7 @@ from pathlib import Path
 from kiosd.errors import ConfigError, JournalError
 
 LOCK = "lock"
+FILE = "journal.db"
 FLEETING = {"tmpfs": "memory: a reboot empties it", "ramfs": "memory: a reboot empties it", "overlay": "an overlay: a reboot may empty it"}
 
 
@@ -49,6 +50,20 @@ def lock(state: Path) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
+
+
+@contextmanager
+def journal_alone(state: Path) -> Iterator[Path]:
+    """The journal in ``state`` for work without a daemon: one that starts now must wait, for two of us read one file only when it stands
+    still. ``JournalError`` when there is none, or it is somebody else's."""
+    path = state / FILE
+    if not path.is_file():
+        raise JournalError(f"no journal in {state}, and no daemon runs there")
+    try:
+        with lock(state):
+            yield path
+    except PermissionError as exc:
+        raise JournalError(f"journal in {state}: {exc.strerror}") from None
 
 
 def _command_line() -> str:

@@ -5,6 +5,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+NOBODY_LISTENS = "nobody_listens"
+"""The code of a ``Refused`` publish that was taken by nobody: no subscriber, and no answer to wait for."""
 MAX_PAYLOAD = 8192  # bytes; mqtt contract section 5: "limit 8 KiB"
 
 

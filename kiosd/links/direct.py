@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from paho.mqtt.client import Client, MQTTMessage, MQTTv5, MQTTv311
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
@@ -22,7 +22,7 @@ from kiosd.errors import ConfigError, Refused, Unavailable
 from kiosd.links import packets
 from kiosd.links.base import Message
 from kiosd.links.credentials import client_context, password
-from kiosd.links.packets import NO_MATCHING_SUBSCRIBERS
+from kiosd.links.packets import word
 from kiosd.links.window import Window
 from kiosd.mqtt.settings import MqttSettings
 from kiosd.threads import lane
@@ -31,11 +31,6 @@ CONNECT_S = 5.0  # for name, TCP and TLS together, and as long again for the bro
 GOODBYE_S = 1.0
 T = TypeVar("T")
 Take = Callable[[Message], None]
-
-
-def word(reason: ReasonCode) -> str:
-    """A reason code of MQTT 5 as a word for programs: ``not_authorized``."""
-    return str(reason).lower().replace(" ", "_")
 
 
 def tls_context(settings: MqttSettings) -> ssl.SSLContext | None:
@@ -180,17 +175,10 @@ class DirectLink:
         return future
 
     def _transmit(self, message: Message) -> int:
-        properties = packets.properties(message) if self._v5 else None
-        info = self._client.publish(message.topic, message.payload, message.qos, message.retain, properties)
-        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise Unavailable("the connection has just gone")
-        return info.mid
+        return packets.transmit(self._client, message, self._v5)
 
     def _settled(self, mid: int, reason: ReasonCode) -> None:
-        if reason.value == NO_MATCHING_SUBSCRIBERS:
-            self._window.settle(mid, Refused("nobody_listens"))
-        else:
-            self._window.settle(mid, Refused(word(reason)) if reason.is_failure else None)
+        self._window.settle(mid, packets.refusal(reason))
 
     async def subscribe(self, pattern: str, *, retained: bool = False) -> None:
         """Have what fits ``pattern`` taken from now on, with what was retained before if asked for. ``Refused`` with the reason's word."""

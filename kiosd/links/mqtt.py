@@ -19,7 +19,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTv5, MQTTv311
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
@@ -30,7 +30,7 @@ from kiosd.links import packets
 from kiosd.links.backoff import Backoff
 from kiosd.links.base import Message
 from kiosd.links.credentials import client_context, password
-from kiosd.links.packets import KEEP_ALIVE_TIMEOUT, NO_MATCHING_SUBSCRIBERS, SESSION_TAKEN_OVER
+from kiosd.links.packets import KEEP_ALIVE_TIMEOUT, SESSION_TAKEN_OVER
 from kiosd.links.subscriptions import Subscriptions
 from kiosd.links.window import Answers, Window, packet_size
 from kiosd.mqtt.settings import MqttSettings
@@ -42,6 +42,7 @@ RETRY_S = (1.0, 15.0)  # first and longest pause between attempts; paho's own 12
 PING_SHARE = 0.7  # paho notices after up to twice what it is told, the contract wants 1.5 times
 ACK_S = 20.0
 TOO_EARLY = "certificate is not yet valid"  # OpenSSL's words
+ALIVE_CHECK_S = 5.0
 GOODBYE_S, STOP_S = 1.0, 0.5
 
 Presence = Callable[[str, int], Message]
@@ -193,6 +194,12 @@ class MqttLink:
         thread = self._client._thread  # paho tells nobody that its thread died
         return thread is not None and thread.is_alive()
 
+    async def watch(self) -> None:
+        """``Unavailable`` when paho's thread has died: it says nothing and looks connected (mqtt notes section 4, trap 2)."""
+        while self.alive:
+            await self._clock.sleep(ALIVE_CHECK_S)
+        raise Unavailable("the network thread has died")
+
     @property
     def connection(self) -> int | None:
         """The present connection's number, or None."""
@@ -247,19 +254,10 @@ class MqttLink:
                 wire.shutdown(socket.SHUT_RDWR)  # type: ignore[attr-defined]  # paho's type knows less than a socket has
 
     def _transmit(self, message: Message) -> int:
-        properties = packets.properties(message) if self._v5 else None
-        info = self._client.publish(message.topic, message.payload, message.qos, message.retain, properties)
-        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise Unavailable("the connection has just gone")
-        return info.mid
+        return packets.transmit(self._client, message, self._v5)
 
     def _settled(self, mid: int, reason: ReasonCode) -> None:
-        no = None
-        if reason.value == NO_MATCHING_SUBSCRIBERS:
-            no = Refused("nobody_listens")
-        elif reason.is_failure:
-            no = Refused(str(reason).lower().replace(" ", "_"))
-        self._window.settle(mid, no)
+        self._window.settle(mid, packets.refusal(reason))
 
     # Messages in.
 

@@ -4,10 +4,13 @@ import socket
 from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 
-from kiosd.links.base import Message
+from kiosd.errors import Refused, Unavailable
+from kiosd.links.base import NOBODY_LISTENS, Message
 
 NO_MATCHING_SUBSCRIBERS, KEEP_ALIVE_TIMEOUT, SESSION_TAKEN_OVER = 0x10, 0x8D, 0x8E
 WILL_DELAY_S = 10  # a drop shorter than this is nobody's business
@@ -84,6 +87,26 @@ def session(expiry_s: int = SESSION_EXPIRY_S) -> dict[str, Any]:
     made.SessionExpiryInterval = expiry_s
     made.MaximumPacketSize = MAX_PACKET
     return {"clean_start": True, "properties": made}
+
+
+def transmit(client: Client, message: Message, v5: bool) -> int:
+    """Hand ``message`` to paho, which sends it at once; the number that its acknowledgement will have."""
+    info = client.publish(message.topic, message.payload, message.qos, message.retain, properties(message) if v5 else None)
+    if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+        raise Unavailable("the connection has just gone")
+    return info.mid
+
+
+def word(reason: ReasonCode) -> str:
+    """A reason code of MQTT 5 as a word for programs: ``not_authorized``."""
+    return str(reason).lower().replace(" ", "_")
+
+
+def refusal(reason: ReasonCode) -> Refused | None:
+    """What an acknowledgement with ``reason`` means for what was published; None when somebody gets it."""
+    if reason.value == NO_MATCHING_SUBSCRIBERS:
+        return Refused(NOBODY_LISTENS)
+    return Refused(word(reason)) if reason.is_failure else None
 
 
 def no_delay(_client: Client, _data: Any, sock: Any) -> None:

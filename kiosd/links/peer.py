@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from kiosd.errors import Refused, Unavailable
-from kiosd.links.base import Message, matches
+from kiosd.links.base import NOBODY_LISTENS, Message, matches
 from kiosd.links.frames import Ack, Frame, Publish, Subscribe, Unsubscribe
 
 MAX_UNACKED = 1000  # messages sent to one peer and not taken yet: more, and it is not reading
@@ -20,7 +20,6 @@ MAX_PATTERNS = 1000  # subscriptions of one peer
 HELD_HIGH = 256  # messages of one peer that no listener took yet: its line is not read until they are HELD_LOW
 HELD_LOW = 64
 STALL_S = 300.0  # a listener that takes nothing for so long is cut off; long, for a person may read a page of events in ``less``
-NOBODY = "nobody_listens"
 
 
 class Delivery:
@@ -159,7 +158,7 @@ class Peer:
         self._held -= 1
         if self._held == HELD_LOW:
             self._line.hold(False)
-        self._line.send(Ack(n=number, code="" if taken else NOBODY))
+        self._line.send(Ack(n=number, code="" if taken else NOBODY_LISTENS))
 
     def _answer(self, number: int, answer: str | Unavailable) -> None:
         waiter = self._unacked.get(number)  # None: whoever published it was cancelled meanwhile

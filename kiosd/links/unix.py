@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import cast
 
 from kiosd.errors import ConfigError, Refused, Unavailable
-from kiosd.links.base import Message
+from kiosd.links.base import NOBODY_LISTENS, Message
 from kiosd.links.frames import Frame, decode, encode
-from kiosd.links.peer import NOBODY, STALL_S, Peer, Subscription, Subscriptions
+from kiosd.links.peer import STALL_S, Peer, Subscription, Subscriptions
 
 log = logging.getLogger(__name__)
+CONTROL_SOCKET = "control.sock"  # in the daemon's state directory
 MAX_ASKED = 64 * 1024  # bytes of one line from a client, before it is parsed
 MAX_ANSWERED = 1024 * 1024  # bytes of one line from the server: a snapshot of a day with thousands of tickets
 MAX_BACKLOG = 1024 * 1024  # bytes that one client has not read
@@ -140,11 +141,11 @@ class UnixServer:
             for peer in wanting:
                 group.create_task(_offer(peer, message, taken))
         if not taken:
-            raise Refused(NOBODY)
+            raise Refused(NOBODY_LISTENS)
 
     async def _answer(self, client: _Connection | None, message: Message, topic: str) -> None:
         if client is None or client.peer is None or not client.peer.wants(topic):
-            raise Refused(NOBODY)
+            raise Refused(NOBODY_LISTENS)
         await client.peer.publish(message, topic)
 
     @asynccontextmanager
@@ -245,9 +246,13 @@ class UnixClient:
             yield subscription
 
 
+class NotConnected(Unavailable):
+    """Nobody answers at a control socket, or not to us: nothing was asked."""
+
+
 @asynccontextmanager
 async def connect_unix(path: Path, timeout: float = 5.0) -> AsyncIterator[UnixClient]:
-    """A client's end of the control socket at ``path``; ``Unavailable`` with a sentence for a person when there is none."""
+    """A client's end of the control socket at ``path``; ``NotConnected`` with a sentence for a person when there is none."""
     listeners = Subscriptions()
     connection = _Connection("kiosd", MAX_ANSWERED, MAX_ASKED)
     connection.peer = Peer(connection, listeners)
@@ -265,15 +270,15 @@ async def _connect(connection: _Connection, path: Path, timeout: float) -> None:
         async with asyncio.timeout(timeout):
             await asyncio.get_running_loop().create_unix_connection(lambda: connection, str(path))
     except (FileNotFoundError, NotADirectoryError):
-        raise Unavailable(f"kiosd is not running (no control socket at {path})") from None
+        raise NotConnected(f"kiosd is not running (no control socket at {path})") from None
     except ConnectionRefusedError:
-        raise Unavailable(f"kiosd is not running (nobody answers at {path})") from None
+        raise NotConnected(f"kiosd is not running (nobody answers at {path})") from None
     except PermissionError:
-        raise Unavailable(_forbidden(path)) from None
+        raise NotConnected(_forbidden(path)) from None
     except TimeoutError:
-        raise Unavailable(f"kiosd did not answer at {path} in {timeout:g} s") from None
+        raise NotConnected(f"kiosd did not answer at {path} in {timeout:g} s") from None
     except OSError as exc:
-        raise Unavailable(f"control socket {path}: {exc.strerror or exc}") from None
+        raise NotConnected(f"control socket {path}: {exc.strerror or exc}") from None
 
 
 def _forbidden(path: Path) -> str:

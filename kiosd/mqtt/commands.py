@@ -18,7 +18,7 @@ from typing import Literal
 
 from kiosd.clock import Clock
 from kiosd.errors import Refused, Unavailable
-from kiosd.links.base import Link, Message
+from kiosd.links.base import NOBODY_LISTENS, Link, Message
 from kiosd.mqtt.envelope import compact
 from kiosd.mqtt.limits import Pace, Refusals
 from kiosd.mqtt.request import PLACE, ROLES, Address, Asked, Range, Reject, address_of, read
@@ -162,7 +162,7 @@ class _Service:
         try:
             await self._link.publish(Message(message.topic, b"", retain=True))
         except (Refused, Unavailable) as no:
-            if str(no) != "nobody_listens":
+            if str(no) != NOBODY_LISTENS:
                 log.warning("mqtt: a retained command could not be cleared from the broker: %s", no)
 
     async def _done(self, asked: Asked, late: bool) -> dict[str, object]:

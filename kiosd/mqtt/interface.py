@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from kiosd.links.base import Message
+from kiosd.queue.events import FAMILIES
 
 
 class BrokerLink(Protocol):
@@ -31,6 +32,16 @@ class Cursors(Protocol):
 
     def get(self, name: str) -> int: ...
     def set(self, name: str, seq: int) -> None: ...
+
+
+def cursor(broker: str, family: str) -> str:
+    """The name of the position up to which ``broker`` was told the events of ``family``."""
+    return f"{broker}/{family}"
+
+
+def told(cursors: Cursors, broker: str) -> dict[str, int]:
+    """Up to where ``broker`` was told, by family."""
+    return {family: cursors.get(cursor(broker, family)) for family in FAMILIES}
 
 
 class Memory(Cursors, Protocol):

@@ -18,8 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from kiosd.clock import Moment
 from kiosd.errors import JournalError, Refused
 from kiosd.journal.reader import Reader
+from kiosd.mqtt.interface import told
 from kiosd.mqtt.settings import MqttSettings
-from kiosd.queue.events import FAMILIES, family
+from kiosd.queue.events import family
 from kiosd.queue.interface import Queue
 from kiosd.threads import lane
 
@@ -119,7 +120,7 @@ class Outbox:
         """How every broker stands; ``JournalError`` when the journal cannot be read."""
         snapshot = await self._queue.snapshot()
         newest = snapshot.sequence
-        cursors: dict[str, dict[str, int]] = {name: {one: self._memory.get(f"{name}/{one}") for one in FAMILIES} for name in self._brokers}
+        cursors = {name: told(self._memory, name) for name in self._brokers}
         async with self._counting, lane("outbox", JournalError) as beside:
             counts = await beside.run(partial(_count, self._journal, cursors, newest), COUNT_S)
         brokers = tuple(self._broker(name, cursors[name], counts) for name in self._brokers)

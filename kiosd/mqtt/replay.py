@@ -15,10 +15,9 @@ from kiosd.clock import Clock
 from kiosd.errors import Refused, Unavailable
 from kiosd.mqtt.envelope import event_message
 from kiosd.mqtt.interface import BrokerLink
-from kiosd.mqtt.retained import following
 from kiosd.mqtt.topics import Topics
 from kiosd.queue.events import Record
-from kiosd.queue.interface import Queue
+from kiosd.queue.interface import Queue, closing
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +87,7 @@ class Replay:
 
     async def _oldest(self, wanted: int) -> int:
         """The first event from ``wanted`` on that is left."""
-        async with following(self._queue, wanted - 1) as records:
+        async with closing(self._queue.events(wanted - 1)) as records:
             async for record in records:
                 return record.seq
         raise Unavailable("the queue has ended")
@@ -111,7 +110,7 @@ class Replay:
         under_way: deque[asyncio.Future[None]] = deque()
         due = self._clock.now().monotonic
         try:
-            async with following(self._queue, task.first - 1) as records:
+            async with closing(self._queue.events(task.first - 1)) as records:
                 async for record in records:
                     if record.seq > task.last:
                         break

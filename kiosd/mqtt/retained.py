@@ -6,33 +6,19 @@ it, and the others (a counter that was removed, a device, the topics of another 
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence, Set
-from contextlib import asynccontextmanager
+from collections.abc import Sequence, Set
 
 from kiosd.clock import Clock
 from kiosd.errors import Refused
-from kiosd.links.base import Message
+from kiosd.links.base import NOBODY_LISTENS, Message
 from kiosd.mqtt.interface import BrokerLink, Memory
 from kiosd.mqtt.states import Node, States, info_message, status_message
-from kiosd.queue.events import Record
-from kiosd.queue.interface import Queue, Snapshot
+from kiosd.queue.interface import Queue, Snapshot, closing
 
 log = logging.getLogger(__name__)
 
 STATE_GAP_S = 0.5  # contract: a state at most twice a second, newest wins
 REFRESH_S = 10.0  # some states change by time alone: a rating window closes, the office opens
-NOBODY_LISTENS = "nobody_listens"
-
-
-@asynccontextmanager
-async def following(queue: Queue, since: int) -> AsyncIterator[AsyncIterator[Record]]:
-    """The records of ``queue`` after ``since``."""
-    records = queue.events(since)
-    try:
-        yield records
-    finally:
-        if isinstance(records, AsyncGenerator):
-            await records.aclose()
 
 
 class Retained:
@@ -63,7 +49,7 @@ class Retained:
                 await self._clock.sleep(STATE_GAP_S)
 
     async def _watch(self, since: int, dirty: asyncio.Event) -> None:
-        async with following(self._queue, since) as records:
+        async with closing(self._queue.events(since)) as records:
             async for _ in records:
                 dirty.set()
 

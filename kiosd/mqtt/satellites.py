@@ -15,7 +15,7 @@ from typing import Literal
 from kiosd.clock import Clock, utc_text
 from kiosd.config.model import EnrolledSettings
 from kiosd.errors import Refused
-from kiosd.links.base import Link, Message
+from kiosd.links.base import NOBODY_LISTENS, Link, Message
 from kiosd.links.rooted import Rooted
 from kiosd.mqtt.interface import BrokerLink
 from kiosd.mqtt.presence import STATUS, BoardStatus, parse_status
@@ -84,7 +84,7 @@ class _Board:
             async with asyncio.timeout(GOODBYE_S):
                 await self._root.publish(Message("hub", json.dumps(body).encode(), content_type="application/json"))
         except (Refused, TimeoutError) as no:  # ``Unavailable`` is a ``TimeoutError``
-            if str(no) != "nobody_listens":
+            if str(no) != NOBODY_LISTENS:
                 log.warning("satellite %s cannot be told that the hub is %s: %s", self._node, state, no)
 
     async def _within_time(self, until: Awaitable[object]) -> None:

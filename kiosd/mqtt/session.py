@@ -73,7 +73,7 @@ async def run_session(
                 tasks.create_task(uplink.run())
                 tasks.create_task(replay.run())
                 tasks.create_task(serve_commands(queue, link, topics, clock, mqtt.roles, mqtt.commands_per_s, device, replay.ask))
-                tasks.create_task(_watch(link, clock))
+                tasks.create_task(link.watch())
                 tasks.create_task(report_health(link, queue, clock, device, or_in_clear(mqtt, uplink.troubles.worst)))
                 tasks.create_task(warn_in_clear(name, mqtt, clock))
                 for work in also:
@@ -88,13 +88,6 @@ def _warn(name: str, mqtt: MqttSettings) -> None:
     if mqtt.protocol == "3.1.1":
         advice = "" if mqtt.confirm == "consumer" else '; confirm = "consumer" notices it'
         log.warning("mqtt %s: MQTT 3.1.1 cannot say that a message was refused or that nobody listens%s", name, advice)
-
-
-async def _watch(link: "MqttLink", clock: Clock) -> None:
-    """A dead network thread says nothing and looks connected (mqtt notes section 4, trap 2): then everything is made anew."""
-    while link.alive:
-        await clock.sleep(LOOK_S)
-    raise Unavailable("the network thread has died")
 
 
 def _no_trouble(_now: Moment) -> Trouble | None:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from kiosd.clock import Moment, utc_text
+from kiosd.links.base import NOBODY_LISTENS
 
 HELD_S = 60.0  # a subscriber that restarts is nobody's business; a broker that refuses is told at once
 LEFT_OUT_S = 86_400.0
 """How long an event that was left out degrades the broker: it stays in the journal, but an alarm that never ends is none."""
-NOBODY_LISTENS = "nobody_listens"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,19 +11,19 @@ from functools import partial
 
 from kiosd.clock import Clock, Moment
 from kiosd.errors import Refused, Unavailable
-from kiosd.links.base import Message
+from kiosd.links.base import NOBODY_LISTENS, Message
 from kiosd.mqtt.consumer import Consumer
 from kiosd.mqtt.delivery import Delivery, Parcel
 from kiosd.mqtt.envelope import event_message
-from kiosd.mqtt.interface import BrokerLink, Memory
+from kiosd.mqtt.interface import BrokerLink, Memory, cursor, told
 from kiosd.mqtt.quarantine import Quarantine
-from kiosd.mqtt.retained import NOBODY_LISTENS, Retained, following
+from kiosd.mqtt.retained import Retained
 from kiosd.mqtt.settings import MqttSettings
 from kiosd.mqtt.states import Node
 from kiosd.mqtt.suspects import SUDDEN_S
 from kiosd.mqtt.troubles import Troubles
-from kiosd.queue.events import FAMILIES, Record, family
-from kiosd.queue.interface import Queue
+from kiosd.queue.events import Record, family
+from kiosd.queue.interface import Queue, closing
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Uplink:
     def __init__(self, queue: Queue, link: BrokerLink, memory: Memory, name: str, clock: Clock, node: Node, mqtt: MqttSettings) -> None:
         self._queue, self._link, self._memory, self._name, self._clock, self._node = queue, link, memory, name, clock, node
         self._window, self._gap_s = mqtt.window, 1 / mqtt.pace_per_s if mqtt.pace_per_s else 0.0
-        self._remembered: dict[str, int] = {one: memory.get(f"{name}/{one}") for one in FAMILIES}
+        self._remembered = told(memory, name)
         self._delivery = Delivery(self._remembered, told=mqtt.events)
         self.troubles = Troubles(mqtt.consumer)
         self.quarantine = Quarantine(queue, memory, name, clock, self.troubles)
@@ -117,7 +117,7 @@ class Uplink:
 
     async def _pass(self, since: int) -> None:
         self._backlog_end = (await self._queue.snapshot()).sequence
-        async with following(self._queue, since) as records:
+        async with closing(self._queue.events(since)) as records:
             async for record in records:
                 if record.seq > since + 1:
                     self._gone(since + 1, record.seq - 1)
@@ -222,7 +222,7 @@ class Uplink:
         for one, seq in cursors.items():
             if seq > self._remembered[one]:
                 self._remembered[one] = seq
-                self._memory.set(f"{self._name}/{one}", seq)
+                self._memory.set(cursor(self._name, one), seq)
 
     async def _probe(self) -> None:
         """Ask now and then whether somebody takes a held family again, oldest event first."""

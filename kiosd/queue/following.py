@@ -1,15 +1,12 @@
 """One stream of events to one asker over a link: the long answer of ``server``."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
-from typing import Any, cast
+from typing import Any
 
 from pydantic import BaseModel
 
 from kiosd.links.base import Link, Message
-from kiosd.queue.events import Record
-from kiosd.queue.interface import Queue
+from kiosd.queue.interface import Queue, closing
 from kiosd.queue.wire import AskEvents, Streamed, view
 
 
@@ -47,16 +44,6 @@ class Follower:
 
     async def _tell(self, what: Any, sequence: int) -> None:
         await send(self._link, self._message, Streamed(what=what, sequence=sequence))
-
-
-@asynccontextmanager
-async def closing(records: AsyncIterator[Record]) -> AsyncIterator[AsyncIterator[Record]]:
-    """Close a queue's iterator when we are done with it, if it is a generator."""
-    if hasattr(records, "aclose"):
-        async with aclosing(cast("Any", records)):
-            yield records
-    else:
-        yield records
 
 
 async def send(link: Link, asked: Message, answer: BaseModel) -> None:

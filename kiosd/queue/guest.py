@@ -6,13 +6,11 @@ Rule 3  It sees every event, for boards show the whole site, but no token of a s
 """
 
 from collections.abc import AsyncGenerator, Collection
-from contextlib import aclosing
 from dataclasses import replace
-from typing import Any, cast
 
 from kiosd.queue.commands import AttachScan, Command, RejectScan, ReportDevice, ReportRefusal
 from kiosd.queue.events import Record, ScanRead
-from kiosd.queue.interface import Queue, Reply, Snapshot
+from kiosd.queue.interface import Queue, Reply, Snapshot, closing
 from kiosd.queue.settings import Language
 from kiosd.queue.texts import say
 
@@ -49,7 +47,7 @@ class Guest:
 
     async def events(self, since: int) -> AsyncGenerator[Record, None]:
         """See ``Queue``."""
-        async with aclosing(cast("Any", self._queue.events(since))) as records:
+        async with closing(self._queue.events(since)) as records:
             async for record in records:
                 yield _without_token(record)
 

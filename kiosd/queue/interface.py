@@ -1,8 +1,9 @@
 """What stations, uplinks and people use: one interface, whether the queue is in this process or behind a link."""
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -158,3 +159,13 @@ class Queue(Protocol):
     async def execute(self, command: Command) -> Reply: ...
     def events(self, since: int) -> AsyncIterator[Record]: ...
     async def snapshot(self) -> Snapshot: ...
+
+
+@asynccontextmanager
+async def closing(records: AsyncIterator[Record]) -> AsyncIterator[AsyncIterator[Record]]:
+    """Close a queue's iterator when we are done with it, if it is a generator."""
+    if hasattr(records, "aclose"):
+        async with aclosing(cast("Any", records)):
+            yield records
+    else:
+        yield records

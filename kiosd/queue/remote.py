@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from kiosd.clock import Moment
 from kiosd.errors import ConfigError, JournalError, Refused, Unavailable
-from kiosd.links.base import Link, Message
+from kiosd.links.base import NOBODY_LISTENS, Link, Message
 from kiosd.queue.commands import Command
 from kiosd.queue.events import Record
 from kiosd.queue.interface import Forecast, Reply, Snapshot
@@ -145,7 +145,7 @@ class _Conversation:
         try:
             await self._link.publish(addressed)
         except Refused as exc:
-            if exc.code == "nobody_listens":
+            if exc.code == NOBODY_LISTENS:
                 raise Unavailable("kiosd does not answer: it is starting or stopping") from None
             raise
 

@@ -105,6 +105,8 @@ class _Server:
         self._queue, self._link, self._group, self._alive_s = queue, link, group, alive_s
         self._make_report, self._trust = report, trust
         self._more = dict(more)
+        if isinstance(queue, Forecasting):
+            self._more["queue"] = partial(_who_is_next, queue)
         if verify is not None:
             self._more["verify"] = lambda _: verify()
         if erase is not None:
@@ -118,7 +120,7 @@ class _Server:
             await self._soon(message, self._execute)
 
     async def questions(self, messages: AsyncIterator[Message]) -> None:
-        short = {"ask/snapshot": self._snapshot, "ask/queue": self._forecasts, "ask/time": self._time}
+        short = {"ask/snapshot": self._snapshot, "ask/time": self._time}
         long = {"ask/events": self._events, "ask/report": self._report}
         async for message in messages:
             if message.topic in short:
@@ -168,18 +170,6 @@ class _Server:
     async def _snapshot(self, _: Message) -> Reply:
         snapshot = await self._queue.snapshot()
         return Reply(id="", status="done", sequence=snapshot.sequence, result=snapshot.model_dump(mode="json"))
-
-    async def _forecasts(self, message: Message) -> Reply:
-        if not isinstance(self._queue, Forecasting):
-            return _logged(message, _error("unknown_ask", ERRORS["unknown_ask"]))
-        try:
-            asked = AskQueue.model_validate(_fields(message.payload))
-            forecasts = await self._queue.forecasts(asked.counter, asked.service)
-        except (ValidationError, _Malformed) as exc:
-            return _logged(message, _error("malformed", _where(exc)))
-        except Refused as no:
-            return _error(no.code, str(no.facts.get("message", no.code)))
-        return Reply(id="", status="done", result={"forecasts": [one.model_dump(mode="json") for one in forecasts]})
 
     async def _at_length(self, message: Message, answer: Callable[[Message], Awaitable[None]]) -> None:
         if self._long >= LONG_AT_ONCE:
@@ -249,6 +239,11 @@ class _Server:
                 await self._reply(message, _error("too_large", ERRORS["too_large"]))
         except Unavailable as exc:
             log.info("an answer to %s was not taken: %s", message.topic, exc)
+
+
+async def _who_is_next(queue: Forecasting, fields: dict[str, Any]) -> dict[str, Any]:
+    asked = AskQueue.model_validate(fields)
+    return {"forecasts": [one.model_dump(mode="json") for one in await queue.forecasts(asked.counter, asked.service)]}
 
 
 async def _erased(erase: Erase, fields: dict[str, Any]) -> dict[str, Any]:

@@ -44,13 +44,10 @@ def _opened_by_call(counter: Counter, asked: Asked) -> list[Event]:
 
 def _finished_by_call(counter: Counter, asked: Asked) -> list[Event]:
     ticket = asked.book.at(counter.number)
-    if ticket is None:
-        return []
-    if ticket.state is TicketState.CALLED:
-        raise Refused("still_called", {"number": ticket.number, "counter": counter.number})
-    if not asked.settings.rules.next_implies_finish:
-        raise Refused("still_serving", {"number": ticket.number, "counter": counter.number})
-    return [ev.TicketFinished(**about(ticket), counter=counter.number, implicit=True)]
+    if ticket is not None and ticket.state is TicketState.SERVING and asked.settings.rules.next_implies_finish:
+        return [ev.TicketFinished(**about(ticket), counter=counter.number, implicit=True)]
+    nobody_at(counter.number, asked)
+    return []
 
 
 _OF_SERVING = frozenset({"finish", "transfer", "refer", "undo_start"})

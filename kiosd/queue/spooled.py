@@ -14,9 +14,9 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
 from kiosd.clock import Clock
 from kiosd.errors import DeviceError, Refused, Unavailable
@@ -24,7 +24,7 @@ from kiosd.journal.spool import KINDS, Kept, OpenSpool, Spool, open_spool
 from kiosd.ports import Fault
 from kiosd.queue.commands import Command, ReportDevice
 from kiosd.queue.events import Record
-from kiosd.queue.interface import Queue, Reply, Snapshot
+from kiosd.queue.interface import Queue, Reply, Snapshot, closing
 from kiosd.supervisor import Health, State, supervise
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class Spooled:
 
     async def events(self, since: int) -> AsyncIterator[Record]:
         """See ``Queue``."""
-        async with aclosing(cast("Any", self._queue.events(since))) as records:
+        async with closing(self._queue.events(since)) as records:
             async for record in records:
                 self._in_touch()
                 yield record

@@ -23,9 +23,8 @@ from kiosd.errors import Refused, Unavailable
 from kiosd.links.base import Link, Message
 from kiosd.queue.commands import Command
 from kiosd.queue.events import CounterRefused, Record
-from kiosd.queue.following import closing
 from kiosd.queue.hubclock import HubClock
-from kiosd.queue.interface import CounterView, Queue, Reply, Snapshot
+from kiosd.queue.interface import CounterView, Queue, Reply, Snapshot, closing
 from kiosd.queue.model import CounterState
 from kiosd.queue.settings import Language
 

@@ -5,7 +5,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -16,11 +16,11 @@ from pydantic import ValidationError
 from kiosd.cli import DONE, USAGE
 from kiosd.clock import SystemClock
 from kiosd.config import load
-from kiosd.console import RULES, SOCKET
-from kiosd.errors import ConfigError, JournalError, KiosdError, Unavailable
+from kiosd.console import RULES
+from kiosd.errors import ConfigError, JournalError, KiosdError
 from kiosd.journal.journal import FILE
 from kiosd.journal.place import lock
-from kiosd.links.unix import connect_unix
+from kiosd.links.unix import CONTROL_SOCKET, NotConnected, connect_unix
 from kiosd.queue.remote import RemoteQueue
 from kiosd.reports.ask import MOST_DAYS, AskReport, last_month, month, year
 from kiosd.reports.job import Progress, document
@@ -34,10 +34,6 @@ BAR_AFTER_S = 1.0
 Put = Callable[[bytes], object]
 Resolve = Callable[[datetime], AskReport]
 """What is asked, once the site's local time is known: a report without a period is about the month before."""
-
-
-class _NotRunning(Unavailable):
-    """Nobody answers at the control socket."""
 
 
 def report(args: argparse.Namespace) -> int:
@@ -118,22 +114,18 @@ def _made(state: Path, config: str | None, resolve: Resolve) -> bytes:
     with progress_bar() as progress:
         try:
             return asyncio.run(_by_daemon(state, resolve, progress))
-        except _NotRunning as exc:
+        except NotConnected as exc:
             return _here(state, config, resolve, progress, exc)
 
 
 async def _by_daemon(state: Path, resolve: Resolve, progress: Progress) -> bytes:
-    async with AsyncExitStack() as stack:
-        try:
-            link = await stack.enter_async_context(connect_unix(state / SOCKET))
-        except Unavailable as exc:
-            raise _NotRunning(str(exc)) from None
+    async with connect_unix(state / CONTROL_SOCKET) as link:
         queue = RemoteQueue(link)
         snapshot = await queue.snapshot()
         return await queue.report(resolve(snapshot.time.astimezone(ZoneInfo(snapshot.zone))), progress)
 
 
-def _here(state: Path, config: str | None, resolve: Resolve, progress: Progress, why: _NotRunning) -> bytes:
+def _here(state: Path, config: str | None, resolve: Resolve, progress: Progress, why: NotConnected) -> bytes:
     """Make it in this process. The journal is held meanwhile, as the daemon would: two of us read one file only when it stands still."""
     try:
         if not (state / FILE).is_file():

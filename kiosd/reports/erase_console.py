@@ -9,17 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from kiosd.cli import DONE, USAGE
-from kiosd.console import SOCKET
-from kiosd.errors import Refused, Unavailable
-from kiosd.links.unix import connect_unix
+from kiosd.errors import Refused
+from kiosd.links.unix import CONTROL_SOCKET, NotConnected, connect_unix
 from kiosd.queue.remote import RemoteQueue
 from kiosd.reports.erasure import erase_here
 
 LEFT = "The write-ahead log still holds some of them, because somebody reads the journal; kiosd empties it as soon as it can."
-
-
-class _NotRunning(Unavailable):
-    """Nobody serves the control socket."""
 
 
 def erase(args: argparse.Namespace) -> int:
@@ -40,7 +35,7 @@ def erase(args: argparse.Namespace) -> int:
         if scans := asyncio.run(_by_daemon(args.state, before, count_only=True))["scans"]:
             confirm(scans)
         done = asyncio.run(_by_daemon(args.state, before, count_only=False))
-    except _NotRunning:
+    except NotConnected:
         done = erase_here(args.state, before, confirm).told()
     print(json.dumps(done) if args.json else _sentence(done))
     return DONE
@@ -61,15 +56,8 @@ def _ask(scans: int, before: str) -> None:
 
 
 async def _by_daemon(state: Path, before: str, *, count_only: bool) -> dict[str, Any]:
-    connected = False
-    try:
-        async with connect_unix(state / SOCKET) as link:
-            connected = True
-            return await RemoteQueue(link).erase(before, count_only=count_only)
-    except Unavailable as exc:
-        if connected:
-            raise
-        raise _NotRunning(str(exc)) from None
+    async with connect_unix(state / CONTROL_SOCKET) as link:
+        return await RemoteQueue(link).erase(before, count_only=count_only)
 
 
 def _sentence(done: dict[str, Any]) -> str:

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from kiosd.clock import Clock, SystemClock, steady
-from kiosd.errors import JournalError, Refused
+from kiosd.errors import Refused
 from kiosd.journal.audit import check_small
 from kiosd.journal.chain import Erase, erased_digest
-from kiosd.journal.journal import FILE, Entry, Journal
+from kiosd.journal.journal import Entry, Journal
 from kiosd.journal.past import Past
-from kiosd.journal.place import lock
+from kiosd.journal.place import journal_alone
 from kiosd.journal.reader import Day
 from kiosd.queue import commands as cmd
 from kiosd.queue import events as ev
@@ -84,20 +84,15 @@ class Outcome:
 
 def erase_here(state: Path, before: str, confirm: Callable[[int], None]) -> Outcome:
     """Erase in the journal in ``state``, on which no daemon runs; ``confirm`` hears how many scans, and raises if that is not wanted."""
-    path, clock = state / FILE, SystemClock()
+    clock = SystemClock()
     if before > f"{clock.now().time + timedelta(days=1):%Y-%m-%d}":  # somewhere on earth it is tomorrow
         raise Refused("not_over", {"message": f"{before} has not come"})
-    if not path.is_file():
-        raise JournalError(f"no journal in {state}, and no daemon runs there")
-    try:
-        with lock(state):
-            check_small(path)
-            with closing(Journal(path)) as journal, closing(Past(path)) as past:
-                if scans := count(past, before):
-                    confirm(scans)
-                return _erase(journal, past, before, clock)
-    except PermissionError as exc:
-        raise JournalError(f"journal in {state}: {exc.strerror}") from None
+    with journal_alone(state) as path:
+        check_small(path)
+        with closing(Journal(path)) as journal, closing(Past(path)) as past:
+            if scans := count(past, before):
+                confirm(scans)
+            return _erase(journal, past, before, clock)
 
 
 def _erase(journal: Journal, past: Past, before: str, clock: Clock) -> Outcome:

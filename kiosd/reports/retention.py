@@ -21,8 +21,8 @@ from kiosd.errors import JournalError, Refused
 from kiosd.journal.chain import Seal
 from kiosd.journal.past import Past
 from kiosd.journal.reader import Day
+from kiosd.mqtt.interface import told
 from kiosd.queue.commands import EraseTokens, ReportDevice
-from kiosd.queue.events import FAMILIES
 from kiosd.queue.interface import Snapshot
 from kiosd.queue.local import LocalQueue
 from kiosd.queue.model import TicketState
@@ -112,7 +112,7 @@ class Retention:
 
     def _undelivered(self, day: Day) -> str:
         """Which brokers are not told all of ``day`` yet; ``""`` when every one is."""
-        at = {name: min(self._queue.cursors.get(f"{name}/{family}") for family in FAMILIES) for name in self._uplinks}
+        at = {name: min(told(self._queue.cursors, name).values()) for name in self._uplinks}
         behind = [f"{name} (has {seq})" for name, seq in at.items() if seq < day.last]
         return f"{day.date} is kept: its events up to {day.last} were not delivered to {', '.join(behind)}" if behind else ""
 

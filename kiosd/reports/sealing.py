@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 
 from kiosd.errors import JournalError
-from kiosd.journal.chain import Seal, Sheet, Walk, genesis, groups, sheet_hash
+from kiosd.journal.chain import Seal, Sheet, Walk, genesis, sheet_hash
 from kiosd.journal.past import Past
 from kiosd.journal.reader import Day, Row
 from kiosd.queue import commands as cmd
 from kiosd.queue.settings import QueueSettings
+from kiosd.redact import groups
 
 MakeSheet = Callable[[Day, Iterable[Row]], str]
 """A day's rows to the text that is kept of them; there is no token in it."""
@@ -53,5 +54,5 @@ def next_seal(past: Past, day: Day, make_sheet: MakeSheet) -> Seal:
 def command(seal: Seal) -> cmd.SealDay:
     """What asks the queue for it."""
     sheet = seal.sheet
-    head, digest = groups(sheet.head), groups(sheet.hash)
+    head, digest = groups(sheet.head.hex()), groups(sheet.hash.hex())
     return cmd.SealDay(date=sheet.date, first=sheet.first, last=sheet.last, head=head, sheet_sha256=digest)

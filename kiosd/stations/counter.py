@@ -17,6 +17,7 @@ from kiosd.queue import commands as cmd
 from kiosd.queue.commands import Command
 from kiosd.queue.interface import CounterView, Queue, Reply
 from kiosd.queue.model import CounterState
+from kiosd.redact import groups
 from kiosd.supervisor import Health
 
 log = logging.getLogger(__name__)
@@ -74,8 +75,7 @@ KEYS: dict[str, tuple[str, Callable[[CounterView, int], Command]]] = {
 
 def token(site_key: bytes, payload: str) -> str:
     """What kiosd keeps of a scan: the first 16 bytes of HMAC-SHA256(site key, payload), in four groups of hexadecimal digits."""
-    digest = hmac.new(site_key, payload.encode(), hashlib.sha256).hexdigest()[: 2 * TOKEN_BYTES]
-    return "-".join(digest[start : start + 8] for start in range(0, len(digest), 8))
+    return groups(hmac.new(site_key, payload.encode(), hashlib.sha256).digest()[:TOKEN_BYTES].hex())
 
 
 class CounterStation:

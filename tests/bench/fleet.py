@@ -16,7 +16,7 @@ from support.broker import Broker, broker
 
 RATE_PER_S = 500.0
 LIMITS = "max_queued_messages 200000\nmax_inflight_messages 200\n"  # as config/mosquitto has them
-QUIET_S = 0.01
+QUIET_S = 0.01  # between two messages: each meets a broker that is idle
 
 
 def _raw(port: int, count: int) -> list[float]:

@@ -11,9 +11,8 @@ from queue import Empty
 from bench.figures import Bound, Figure, Spread
 from bench.limits import RawCommits
 from bench.whole import TOPIC, Kiosk
-from kiosd.daemon import CONTROL_SOCKET
 from kiosd.journal.journal import FILE, Audit
-from kiosd.links.unix import connect_unix
+from kiosd.links.unix import CONTROL_SOCKET, connect_unix
 from kiosd.queue.commands import IssueTicket
 from kiosd.queue.remote import RemoteQueue
 

@@ -21,8 +21,7 @@ from bench.limits import RawClient, RawCommits, raw_answerer, raw_client, raw_co
 from bench.plant import PATIENCE_S, Daemon, Finger, daemon, memory_mb
 from bench.process import bare
 from bench.whole import COMMAND_BYTES, QUIET_S, RAW_ANSWER, RAW_ASK, ROW_BYTES, SETTLE_S, WARM_UP
-from kiosd.daemon import CONTROL_SOCKET
-from kiosd.links.unix import connect_unix
+from kiosd.links.unix import CONTROL_SOCKET, connect_unix
 from kiosd.queue.commands import IssueTicket
 from kiosd.queue.remote import RemoteQueue
 from support.broker import broker

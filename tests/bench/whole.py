@@ -18,7 +18,7 @@ from support.broker import broker
 
 ROOM = "max_queued_messages 200000"  # the contract's broker: with mosquitto's 1000 a burst of 10,000 tickets would be cut short
 QUIET_S = 0.06  # longer than a contact's debounce, and everybody is idle again
-SETTLE_S = 0.02
+SETTLE_S = 0.02  # after a command: what it caused at boards and broker is over
 ROW_BYTES = 900  # an issued ticket with its reply and hash
 EVENT_BYTES = 750  # its CloudEvent
 COMMAND_BYTES = 90

@@ -90,9 +90,9 @@ async def broker_dies(one: Program) -> None:
 
 async def broker_dies_and_the_consumer_is_away(one: Program) -> None:
     one.central.kill()
-    await one.tickets(20)
+    await one.kiosk.tickets(20)
     await broker_dies(one)
-    await one.tickets(5)
+    await one.kiosk.tickets(5)
     one.central.start()
 
 
@@ -112,8 +112,8 @@ async def test_deaths_between_bursts_lose_nothing_for_good(tmp_path: Path, confi
     deaths: list[Callable[[Program], Any]] = [broker_dies, broker_dies_and_the_consumer_is_away, everything_dies]
     async with program(tmp_path, memory(tmp_path, persistent), HURRY + f'confirm = "{confirm}"\n') as one:
         for dies in deaths:
-            await one.tickets(20)
+            await one.kiosk.tickets(20)
             await dies(one)
-            await one.tickets(5)
+            await one.kiosk.tickets(5)
         await one.whole()
     assert (tmp_path / "mosquitto.db").exists() is persistent

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,19 +11,13 @@ import pytest
 from kiosd.clock import SystemClock
 from kiosd.journal.journal import FILE
 from kiosd.queue.commands import OpenCounter
-from support.broker import Broker, broker, proxy
+from support.broker import Broker, proxy
 from support.contractcheck import read_journal
 from support.faults import program, running, uplink, wired
 from support.mqtt_peer import Peer, peer, until
 from support.uplinks import ROOT
 
 ANSWERS = f"{ROOT}/reply/desk"
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Broker]:
-    with broker(tmp_path) as it:
-        yield it
 
 
 async def ask(desk: Peer, name: str, command: str, retain: bool = False) -> int:
@@ -56,7 +49,7 @@ def calls(state: Path) -> int:
 async def test_a_call_to_a_dead_daemon_is_never_made(tmp_path: Path) -> None:
     """The broker keeps the session of who was killed for a minute, and takes the call for it."""
     async with program(tmp_path) as one:
-        await one.tickets(2)
+        await one.kiosk.tickets(2)
         with peer(one.broker.port, "desk", ANSWERS) as desk:
             assert await answered(desk, "open", "c-1") == "done"
             one.kiosk.kill()
@@ -71,7 +64,7 @@ async def test_a_call_to_a_dead_daemon_is_never_made(tmp_path: Path) -> None:
 
 async def test_the_same_call_again_after_a_kill_is_answered_from_the_journal(tmp_path: Path) -> None:
     async with program(tmp_path) as one:
-        await one.tickets(2)
+        await one.kiosk.tickets(2)
         with peer(one.broker.port, "desk", ANSWERS) as desk:
             for name, command in (("open", "c-1"), ("next", "c-2")):
                 assert await answered(desk, name, command) == "done"

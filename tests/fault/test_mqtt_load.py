@@ -11,13 +11,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from kiosd.clock import SystemClock
 from kiosd.journal.journal import FILE, Journal
 from kiosd.mqtt.retained import STATE_GAP_S
 from kiosd.queue.commands import IssueTicket, OpenCounter
-from support.broker import Broker, broker
+from support.broker import Broker
 from support.faults import running, uplink
 from support.mqtt_peer import PUBLISH, Peer, peer, until
 from support.olddays import add_day
@@ -29,12 +27,6 @@ KEPT = 1000 + 20
 DAYS, TICKETS_A_DAY, PACE_PER_S = 45, 40, 2000
 SOON = 300
 """Events between a question and its answer. At 2000 a second this is 150 ms, most of them for a busy machine."""
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Broker]:
-    with broker(tmp_path) as it:
-        yield it
 
 
 class Slow(Peer):

@@ -4,26 +4,20 @@ The hub that dies, stops or restarts in that moment is in flow/test_satellite_pr
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from kiosd.queue.steady import Steady
-from support.broker import Broker, Proxy, broker, proxy
-from support.satellite import LIMIT_S, NODE, READY, Desk, Hub, desk, hub, pins, reached, satellite, write_config
+from support.broker import Broker, Proxy, proxy
+from support.satellite import NODE, Desk, Hub, desk, pins, reached, working
 from support.sim_pins import until
 
 AWAY = "Hub tidak terjangkau"
 WITHIN_S = 2.5
 """Two seconds for the press, and what a busy machine takes."""
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Broker]:
-    with broker(tmp_path) as it:
-        yield it
 
 
 @pytest.fixture
@@ -35,14 +29,9 @@ async def far(tmp_path: Path) -> AsyncIterator[Desk]:
 @asynccontextmanager
 async def wired(folder: Path, port: int, far: Desk) -> AsyncIterator[tuple[Hub, Steady, Proxy]]:
     """A hub, and a satellite in touch with it over a wire of its own; two people wait."""
-    async with asyncio.timeout(LIMIT_S), hub(folder / "hub", port) as it, proxy(port) as wire:
-        await it.issue(2)
-        async with satellite(write_config(folder, wire.port, far)) as queue:
-            await reached(queue)
-            await far.shows("Silakan ambil nomor")
-            await far.lamp(READY, True)
-            await _quiet(it, queue)
-            yield it, queue, wire
+    async with proxy(port) as wire, working(folder, port, far, wire=wire.port) as (it, queue):
+        await _quiet(it, queue)
+        yield it, queue, wire
 
 
 async def _quiet(it: Hub, queue: Steady) -> None:

@@ -4,7 +4,6 @@ Outage, half-open wire and cuts in a burst are also in flow/test_uplink.py, with
 """
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -20,12 +19,6 @@ from support.certificates import DAY, NOW, Authority, tls_listener
 from support.faults import arrivals, verdict, wired
 from support.mqtt_peer import Peer, peer, until
 from support.uplinks import EVENTS, ROOT, Site, day
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Broker]:
-    with broker(tmp_path) as it:
-        yield it
 
 
 async def test_answers_that_are_lost_in_mid_window_make_duplicates_and_no_hole(tmp_path: Path, mosquitto: Broker) -> None:

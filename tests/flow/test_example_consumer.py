@@ -11,19 +11,13 @@ from typing import Any
 
 import pytest
 
-from support.broker import Broker, broker
+from support.broker import Broker
 from support.consumer import Consumer, consumer
 from support.mqtt_peer import Peer, peer, until
 
 ROOT = "kiosd/1/cth01/hub"
 STREAM, OTHER = "6f9619ff-8b86-d011-b42d-00c04fc964ff", "0b1f7c7e-5c4e-4f7a-9d3c-2f6c0e8a7b11"
 FAMILIES = ("ticket", "counter", "system")
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Broker]:
-    with broker(tmp_path) as it:
-        yield it
 
 
 @dataclass

@@ -14,7 +14,7 @@ import pytest
 
 from docs.contract import wrong
 from kiosd.mqtt.topics import TOPICS, Topics
-from kiosd.queue.commands import IssueTicket, OpenCounter
+from kiosd.queue.commands import OpenCounter
 from support.broker import Broker, broker
 from support.checker import Seen, findings, read_journal
 from support.consumer import Consumer, consumer
@@ -31,12 +31,6 @@ class Site:
     kiosk: Kiosk
     broker: Broker
     central: Consumer
-
-    async def tickets(self, n: int) -> None:
-        """``n`` more, all in the journal when it returns."""
-        async with self.kiosk.queue() as queue:
-            for _ in range(n):
-                assert (await queue.execute(IssueTicket(service="F", slip=False))).done
 
     def received(self) -> list[dict[str, Any]]:
         """What the consumer has stored, in the order of sequences."""
@@ -69,7 +63,7 @@ async def site(folder: Path, extra: str = "", more: str = HURRY) -> AsyncIterato
 
 async def test_a_day_arrives_as_it_was(tmp_path: Path) -> None:
     async with site(tmp_path) as one:
-        await one.tickets(30)
+        await one.kiosk.tickets(30)
         await one.whole()
 
 
@@ -118,7 +112,7 @@ def judged(message: Received) -> str:
 async def test_what_the_broker_acknowledged_and_dropped_is_asked_for_and_comes(tmp_path: Path) -> None:
     async with site(tmp_path, KEEPS_FEW) as one:
         one.central.kill()
-        await one.tickets(60)
+        await one.kiosk.tickets(60)
         one.central.start()
         await one.whole()
         assert sum(event["replay"] for event in one.received()) > 20
@@ -127,7 +121,7 @@ async def test_what_the_broker_acknowledged_and_dropped_is_asked_for_and_comes(t
 async def test_a_broker_that_loses_its_memory_loses_nothing_for_good(tmp_path: Path) -> None:
     async with site(tmp_path) as one:
         one.central.kill()
-        await one.tickets(20)
+        await one.kiosk.tickets(20)
         one.broker.kill()
         one.broker.start()
         one.central.start()
@@ -138,7 +132,7 @@ async def test_a_broker_that_loses_its_memory_loses_nothing_for_good(tmp_path: P
 async def test_a_kiosk_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
     async with site(tmp_path) as one:
         for _ in range(2):
-            await one.tickets(15)
+            await one.kiosk.tickets(15)
             one.kiosk.kill()
             await one.kiosk.start()
         await one.whole()
@@ -147,7 +141,7 @@ async def test_a_kiosk_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> No
 async def test_watermarks_let_the_kiosk_go_on(tmp_path: Path) -> None:
     """More events than it sends ahead of a watermark, so that it depends on them."""
     async with site(tmp_path, more=HURRY + 'confirm = "consumer"\n') as one:
-        await one.tickets(600)
+        await one.kiosk.tickets(600)
         await one.whole()
 
 
@@ -156,6 +150,6 @@ async def test_a_consumer_that_is_killed_again_and_again_misses_nothing(tmp_path
     async with site(tmp_path, KEEPS_FEW, HURRY + f'confirm = "{confirm}"\n') as one:
         for _ in range(3):
             one.central.kill()
-            await one.tickets(25)
+            await one.kiosk.tickets(25)
             one.central.start()
         await one.whole()

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -23,12 +23,6 @@ from support.uplinks import EVENTS, NODE, ROOT, Site, day, has_got, once, sequen
 
 CLOCK = SystemClock()
 OLD = "3.1.1"
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Broker]:
-    with broker(tmp_path) as it:
-        yield it
 
 
 @asynccontextmanager

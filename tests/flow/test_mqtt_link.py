@@ -1,7 +1,7 @@
 """The link over a real mosquitto: what it says of itself, what it promises of a message, and what happens when the wire fails."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -22,12 +22,6 @@ NODE = Node(Topics("kiosd", "CTH01", "hub"), "1.0", "abc")
 STATUS = "kiosd/1/cth01/hub/status"
 CLOCK = SystemClock()
 RETRY_S = (0.02, 0.05)
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Broker]:
-    with broker(tmp_path) as it:
-        yield it
 
 
 @asynccontextmanager

@@ -1,10 +1,9 @@
 """``cmd/replay``: what was told is told again, from the journal, without moving a cursor."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -13,15 +12,9 @@ from kiosd.mqtt import replay
 from kiosd.mqtt.replay import Replay
 from kiosd.mqtt.session import run_session
 from kiosd.mqtt.settings import MqttSettings
-from support.broker import Broker, broker, proxy
+from support.broker import Broker, proxy
 from support.mqtt_peer import USER, Peer, peer, until
 from support.uplinks import EVENTS, ROOT, TOPICS, Site, day, has_got, sequences, told
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Broker]:
-    with broker(tmp_path) as it:
-        yield it
 
 
 @asynccontextmanager

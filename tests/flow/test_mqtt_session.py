@@ -28,7 +28,7 @@ async def test_a_dead_network_thread_is_replaced(tmp_path: Path, monkeypatch: py
             made.append(self)
 
     monkeypatch.setattr("kiosd.links.mqtt.MqttLink", Watched)
-    monkeypatch.setattr(session, "LOOK_S", 0.05)
+    monkeypatch.setattr("kiosd.links.mqtt.ALIVE_CHECK_S", 0.05)
     clock = SystemClock()
     queue, cursors = FakeQueue(clock), MemoryCursors()
     with broker(tmp_path) as it, peer(it.port, "central", "kiosd/#") as central:

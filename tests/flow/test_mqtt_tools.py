@@ -47,12 +47,6 @@ def kiosd(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
     return sayer(capsys)
 
 
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Broker]:
-    with broker(tmp_path) as it:
-        yield it
-
-
 def config(folder: Path, port: int, more: str = "") -> str:
     return str(write_config(folder, port, more))
 

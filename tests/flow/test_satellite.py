@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -12,13 +12,13 @@ from uuid import uuid4
 
 import pytest
 
-from kiosd.clock import Clock, Moment, SystemClock
+from kiosd.clock import Moment, SystemClock
 from kiosd.mqtt import satellites
 from kiosd.queue import steady
 from kiosd.queue.commands import CallNext, Start
 from kiosd.queue.steady import Steady
 from kiosd.stations.counter import token
-from support.broker import Broker, broker
+from support.broker import Broker
 from support.mqtt_peer import CORRELATION, RESPONSE_TOPIC, USER, Peer, peer
 from support.satellite import (
     KEY,
@@ -36,6 +36,7 @@ from support.satellite import (
     pins,
     reached,
     satellite,
+    working,
     write_config,
 )
 from support.sim_pins import until
@@ -45,27 +46,9 @@ AWAY = ("Hub tidak terjangkau",)
 
 
 @pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Broker]:
-    with broker(tmp_path) as it:
-        yield it
-
-
-@pytest.fixture
 async def far(tmp_path: Path) -> AsyncIterator[Desk]:
     with desk(tmp_path) as it, pins(tmp_path):
         yield it
-
-
-@asynccontextmanager
-async def working(tmp_path: Path, port: int, far: Desk, clock: Clock | None = None) -> AsyncIterator[tuple[Hub, Steady]]:
-    """A hub and its satellite, in touch, and two people waiting."""
-    async with asyncio.timeout(LIMIT_S), hub(tmp_path / "hub", port) as it:
-        await it.issue(2)
-        async with satellite(write_config(tmp_path, port, far), clock) as queue:
-            await reached(queue)
-            await far.shows("Silakan ambil nomor")
-            await far.lamp(READY, True)
-            yield it, queue
 
 
 # ---- a day at the desk -----------------------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -20,12 +19,6 @@ from support.broker import Broker, broker, proxy
 from support.fakequeue import STREAM, called, issued
 from support.mqtt_peer import peer, until
 from support.uplinks import EVENTS, ROOT, ProbesByHand, Site, day, has_got, once, sequences, told
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Broker]:
-    with broker(tmp_path) as it:
-        yield it
 
 
 async def test_at_connect_a_consumer_learns_who_is_there_and_how_things_stand(mosquitto: Broker) -> None:

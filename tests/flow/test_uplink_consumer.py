@@ -1,27 +1,19 @@
 """``confirm = "consumer"`` over a real mosquitto: only the consumer's watermark makes an event told."""
 
 import asyncio
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 from kiosd.mqtt import consumer, watermark
 from kiosd.mqtt.consumer import Consumer
 from kiosd.mqtt.envelope import event_message
-from support.broker import Broker, broker
+from support.broker import Broker
 from support.fakequeue import STREAM
 from support.mqtt_peer import Peer, peer, until
 from support.uplinks import EVENTS, ROOT, TOPICS, Site, day, has_got, sequences
 
 ACK = f"{ROOT}/ack/central"
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Broker]:
-    with broker(tmp_path) as it:
-        yield it
 
 
 def acknowledge(central: Peer, sequence: object, stream: str = STREAM) -> None:

@@ -1,7 +1,7 @@
 """An event that a broker does not take or dies of is left out there, loudly; the rest flows."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -20,12 +20,6 @@ from support.site import WEDNESDAY, settings
 from support.uplinks import EVENTS, Site, day, has_got, once, sequences, told
 
 LARGE = TicketRefused(service="A", code="closed", message="x" * 9000)
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Broker]:
-    with broker(tmp_path) as it:
-        yield it
 
 
 @asynccontextmanager

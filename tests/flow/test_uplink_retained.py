@@ -1,6 +1,5 @@
 """Retained topics: all of them again at every connect, and nothing left of what is no longer configured."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +9,6 @@ from kiosd.mqtt.topics import Topics
 from support.broker import Broker, broker
 from support.mqtt_peer import peer, until
 from support.uplinks import NODE, ROOT, TOPICS, Site
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Broker]:
-    with broker(tmp_path) as it:
-        yield it
 
 
 def kept(port: int, pattern: str = "kiosd/#") -> set[str]:

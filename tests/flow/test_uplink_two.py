@@ -1,7 +1,7 @@
 """Two brokers that know nothing of each other, and what is told of a broker that does not take everything."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,12 +19,6 @@ from support.broker import Broker, broker, free_port, proxy
 from support.fakequeue import issued
 from support.mqtt_peer import peer, until
 from support.uplinks import EVENTS, ROOT, Site, day, has_got, once, sequences
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Broker]:
-    with broker(tmp_path) as it:
-        yield it
 
 
 @dataclass

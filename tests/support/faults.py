@@ -130,12 +130,6 @@ class Program:
     broker: Broker
     central: Consumer
 
-    async def tickets(self, n: int) -> None:
-        """``n`` more, all in the journal when it returns."""
-        async with self.kiosk.queue() as queue:
-            for _ in range(n):
-                assert (await queue.execute(IssueTicket(service="F", slip=False))).done
-
     async def whole(self) -> None:
         """The consumer has applied what happened until now, and ``contractcheck`` says that all is well."""
         async with self.kiosk.queue() as queue:

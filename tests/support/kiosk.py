@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from kiosd.links.unix import connect_unix
+from kiosd.queue.commands import IssueTicket
 from kiosd.queue.remote import RemoteQueue
 
 START_S = 20.0
@@ -93,6 +94,12 @@ class Kiosk:
         """The daemon's queue over its control socket."""
         async with connect_unix(self.state / "control.sock") as link:
             yield RemoteQueue(link, timeout)
+
+    async def tickets(self, n: int) -> None:
+        """``n`` more, all in the journal when it returns."""
+        async with self.queue() as queue:
+            for _ in range(n):
+                assert (await queue.execute(IssueTicket(service="F", slip=False))).done
 
     def __enter__(self) -> "Kiosk":
         return self

@@ -26,16 +26,8 @@ from kiosd.reports.model import (
     Users,
 )
 from kiosd.reports.satisfaction import band, index, sample_size
+from support.site import NAMES
 
-NAMES = {
-    "A": ("Pelatihan Vokasi dan Pemagangan", "Pelatihan Vokasi"),
-    "B": ("Sertifikasi Kompetensi", "Sertifikasi"),
-    "C": ("Produktivitas", "Produktivitas"),
-    "D": ("Informasi Pasar Kerja dan Penempatan Tenaga Kerja", "Pasar Kerja"),
-    "E": ("Perluasan Kesempatan Kerja", "Perluasan Kerja"),
-    "F": ("Jaminan Sosial Tenaga Kerja", "Jamsos Naker"),
-    "G": ("Keselamatan dan Kesehatan Kerja", "K3"),
-}
 BEGIN = datetime(2026, 7, 1, 1, 5, tzinfo=UTC)  # 08.05 WIB
 COUNTS = (
     "issued", "transferred_in", "processed", "finished", "referred", "transferred_out", "no_show", "expired", "cancelled", "open", "void",

@@ -183,6 +183,20 @@ async def reached(queue: Steady) -> None:
     await until(lambda: not queue.away, 10.0)
 
 
+@asynccontextmanager
+async def working(
+    folder: Path, port: int, far: Desk, clock: Clock | None = None, wire: int | None = None
+) -> AsyncIterator[tuple[Hub, Steady]]:  # fmt: skip
+    """A hub and its satellite, in touch, and two people waiting. ``wire``: the satellite's own way to the broker at ``port``."""
+    async with asyncio.timeout(LIMIT_S), hub(folder / "hub", port) as it:
+        await it.issue(2)
+        async with satellite(write_config(folder, wire or port, far), clock) as queue:
+            await reached(queue)
+            await far.shows("Silakan ambil nomor")
+            await far.lamp(READY, True)
+            yield it, queue
+
+
 @contextmanager
 def pins(folder: Path) -> Iterator[None]:
     """gpiozero's pins of this process are simulated ones."""

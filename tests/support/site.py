@@ -28,15 +28,17 @@ from kiosd.queue.settings import (
 )
 
 JAKARTA = ZoneInfo("Asia/Jakarta")
-SHORT = {
-    "A": "Pelatihan Vokasi",
-    "B": "Sertifikasi",
-    "C": "Produktivitas",
-    "D": "Pasar Kerja",
-    "E": "Perluasan Kerja",
-    "F": "Jamsos Naker",
-    "G": "K3",
+NAMES = {
+    "A": ("Pelatihan Vokasi dan Pemagangan", "Pelatihan Vokasi"),
+    "B": ("Sertifikasi Kompetensi", "Sertifikasi"),
+    "C": ("Produktivitas", "Produktivitas"),
+    "D": ("Informasi Pasar Kerja dan Penempatan Tenaga Kerja", "Pasar Kerja"),
+    "E": ("Perluasan Kesempatan Kerja", "Perluasan Kerja"),
+    "F": ("Jaminan Sosial Tenaga Kerja", "Jamsos Naker"),
+    "G": ("Keselamatan dan Kesehatan Kerja", "K3"),
 }
+"""Full and short name of each service (domain section 1)."""
+SHORT = {letter: short for letter, (_, short) in NAMES.items()}
 
 
 def wib(text: str) -> datetime:

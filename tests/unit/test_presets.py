@@ -10,20 +10,11 @@ import pytest
 from kiosd.config import DeviceSettings, Settings, load
 from kiosd.queue.settings import HoursSettings
 from kiosd.registry import find
+from support.site import NAMES
 
 CONFIG = Path(__file__).parents[2] / "config"
 TYPES = {1: "ABCDEFG", 2: "ABCDE", 3: "FG", 4: "FG"}
 FREE_PINS = set(range(2, 28))  # BCM numbers on the header of a Pi; 0 and 1 are the HAT's EEPROM
-NAMES = {
-    "A": ("Pelatihan Vokasi dan Pemagangan", "Pelatihan Vokasi"),
-    "B": ("Sertifikasi Kompetensi", "Sertifikasi"),
-    "C": ("Produktivitas", "Produktivitas"),
-    "D": ("Informasi Pasar Kerja dan Penempatan Tenaga Kerja", "Pasar Kerja"),
-    "E": ("Perluasan Kesempatan Kerja", "Perluasan Kerja"),
-    "F": ("Jaminan Sosial Tenaga Kerja", "Jamsos Naker"),
-    "G": ("Keselamatan dan Kesehatan Kerja", "K3"),
-}
-"""Domain section 1."""
 
 
 def preset(kind: int) -> Settings:

@@ -12,13 +12,13 @@ import pytest
 from kiosd.config.model import JournalSettings
 from kiosd.errors import JournalError
 from kiosd.journal.audit import audit_beside, check_small
-from kiosd.journal.chain import groups
 from kiosd.journal.journal import FILE, SCHEMA_VERSION, Audit, Journal
 from kiosd.journal.past import Past
 from kiosd.journal.reader import Reader
 from kiosd.queue import commands as cmd
 from kiosd.queue import events as ev
 from kiosd.queue.events import FAMILIES, DayOpened
+from kiosd.redact import groups
 from kiosd.reports import sealing
 from kiosd.reports.daysheet import sheet_of
 from kiosd.reports.sheet import Sheet
@@ -75,7 +75,7 @@ async def test_an_event_of_the_chain_signs_each_sheet(tmp_path: Path) -> None:
         told = [record.event for record in journal.read(0, 1000) if isinstance(record.event, ev.DaySealed)]
         sheets = past.sheets(0, 9)
         assert [(event.date, event.first, event.last) for event in told] == [(one.date, one.first, one.last) for one in sheets]
-        assert [event.head for event in told] == [groups(one.head) for one in sheets]
+        assert [event.head for event in told] == [groups(one.head.hex()) for one in sheets]
         assert journal.read(0, 1)[0].event == DayOpened(date=(TODAY - timedelta(days=30)).isoformat())
 
 

@@ -13,6 +13,7 @@ from kiosd import tables
 from kiosd.cli import DONE, REFUSED, USAGE
 from kiosd.clock import SystemClock
 from kiosd.errors import Refused, Unavailable
+from kiosd.links.base import NOBODY_LISTENS
 from kiosd.mqtt.outbox import AskReplay
 from kiosd.mqtt.tools import standing
 from kiosd.mqtt.tools.doctor import Doctor
@@ -94,7 +95,7 @@ async def _disturbs_nobody(it: Target, state: Path) -> None:
         message = f"the daemon runs, and a second login as {it.settings.username} may push it off; --force does it"
         raise Refused("daemon_runs", {"message": message})
     view = await standing.broker(state, it.name)
-    waiting = [one.family for one in view.families if one.held == "nobody_listens"] if view is not None else []
+    waiting = [one.family for one in view.families if one.held == NOBODY_LISTENS] if view is not None else []
     if waiting:
         message = f"events of {', '.join(waiting)} wait for a consumer, and would be told to this watcher instead; --force does it"
         raise Refused("events_wait", {"message": message})

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kiosd.clock import Clock, Moment
 from kiosd.errors import ConfigError, DeviceError, Refused, Unavailable
-from kiosd.links.base import Message
+from kiosd.links.base import NOBODY_LISTENS, Message
 from kiosd.mqtt.outbox import BrokerView
 from kiosd.mqtt.tools import standing
 from kiosd.mqtt.tools.echo import TOPIC, Listener, listener
@@ -139,7 +139,7 @@ async def _may_publish(own: Listener, topic: str, what: str, pattern: str) -> Fi
     try:
         await own.link.publish(Message(topic, b"", retain=True))  # empty and retained: nothing stays at the broker
     except Refused as no:
-        if no.code != "nobody_listens":
+        if no.code != NOBODY_LISTENS:
             cause = f"the broker's access list does not let this user publish its {what}"
             return failed("permissions", f"publishing to {topic} is refused: {no.code}", cause, f"allow it to write {pattern}")
     return ok("permissions", f"may publish {what} ({topic})")
@@ -209,8 +209,8 @@ def daemon_findings(target: Target, daemon: BrokerView | None, runs: bool) -> It
 
 
 def _held(target: Target, daemon: BrokerView) -> Iterator[Finding]:
-    refused = {one.family: one.held for one in daemon.families if one.held and one.held != "nobody_listens"}
-    unheard = [one.family for one in daemon.families if one.held == "nobody_listens"]
+    refused = {one.family: one.held for one in daemon.families if one.held and one.held != NOBODY_LISTENS}
+    unheard = [one.family for one in daemon.families if one.held == NOBODY_LISTENS]
     owed = sum(one.owed for one in daemon.families)
     if refused:
         what = ", ".join(f"ev/{family} ({code})" for family, code in refused.items())

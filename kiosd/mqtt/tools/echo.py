@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from kiosd.errors import Refused
-from kiosd.links.base import Message
+from kiosd.links.base import NOBODY_LISTENS, Message
 from kiosd.links.direct import DirectLink
 from kiosd.mqtt.envelope import compact
 from kiosd.mqtt.settings import MqttSettings
@@ -57,7 +57,7 @@ class Listener:
         try:
             await self.link.publish(Message(self._topic, payload, expiry_s=60, content_type="application/json"))
         except Refused as no:
-            if no.code != "nobody_listens":
+            if no.code != NOBODY_LISTENS:
                 return Echo(None, None, no.code)
         acknowledged_s = loop.time() - begin
         if not hears:

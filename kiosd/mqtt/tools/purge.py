@@ -1,7 +1,7 @@
 """``kiosd mqtt purge``: empties what the broker retains under this node's root, for a node that is taken away or got another name."""
 
 from kiosd.errors import Refused
-from kiosd.links.base import Message
+from kiosd.links.base import NOBODY_LISTENS, Message
 from kiosd.mqtt.tools.echo import Listener
 
 ROUNDS = 5
@@ -39,5 +39,5 @@ async def _empty(own: Listener, topic: str) -> None:
     try:
         await own.link.publish(Message(topic, b"", retain=True))
     except Refused as no:
-        if no.code != "nobody_listens":
+        if no.code != NOBODY_LISTENS:
             raise Refused(no.code, {"message": f"{topic} could not be emptied: {no.code}"}) from None

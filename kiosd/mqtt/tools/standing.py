@@ -6,16 +6,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from kiosd.errors import Refused, Unavailable
-from kiosd.links.unix import connect_unix
+from kiosd.links.unix import CONTROL_SOCKET, connect_unix
 from kiosd.mqtt.outbox import AskReplay, BrokerView, OutboxView
 from kiosd.queue.remote import RemoteQueue
-
-SOCKET = "control.sock"
 
 
 async def outbox(state: Path) -> OutboxView:
     """What is owed; ``Unavailable`` when no daemon answers, ``Refused`` when it has no outbox (a satellite)."""
-    async with connect_unix(state / SOCKET) as link:
+    async with connect_unix(state / CONTROL_SOCKET) as link:
         try:
             return OutboxView.model_validate(await RemoteQueue(link).ask("outbox"))
         except ValidationError:
@@ -24,16 +22,16 @@ async def outbox(state: Path) -> OutboxView:
 
 async def replay(state: Path, asked: AskReplay) -> dict[str, Any]:
     """Have events told again; what will come."""
-    async with connect_unix(state / SOCKET) as link:
+    async with connect_unix(state / CONTROL_SOCKET) as link:
         return await RemoteQueue(link).ask("replay", asked.model_dump_json())
 
 
 async def running(state: Path) -> bool:
     """Whether a daemon serves ``state``, as far as this user may know: one that may not be asked counts as running."""
-    if not (state / SOCKET).exists():
+    if not (state / CONTROL_SOCKET).exists():
         return False
     try:
-        async with connect_unix(state / SOCKET):
+        async with connect_unix(state / CONTROL_SOCKET):
             return True
     except Unavailable as exc:
         return "not running" not in str(exc)
