@@ -21,7 +21,7 @@ from kiosd.journal.audit import audit_beside
 from kiosd.journal.journal import FILE
 from kiosd.links.unix import CONTROL_SOCKET, serve_unix
 from kiosd.mqtt.outbox import Outbox
-from kiosd.notify import notify, watchdog_interval
+from kiosd.notify import feed, notify, watchdog_interval
 from kiosd.queue.commands import ReportDevice, ReportStart, ReportStop, Tick
 from kiosd.queue.hours import missing_years
 from kiosd.queue.interface import Queue
@@ -104,12 +104,12 @@ async def _flush(queue: LocalQueue, clock: Clock) -> None:
 
 
 async def _watchdog(queue: LocalQueue, clock: Clock) -> None:
-    """Feed systemd's watchdog only after a round trip through the loop, the rules and the journal's lane."""
+    """Feed systemd's watchdog only after a round trip through loop, rules and the journal's lane, and while the vital threads live."""
     interval = watchdog_interval()
     while interval is not None:
         await queue.execute(Tick())
         await queue.round_trip()
-        notify("WATCHDOG=1")
+        feed(clock.now().monotonic)
         await clock.sleep(interval)
 
 
@@ -146,15 +146,17 @@ def _scan_forwarder(settings: Settings) -> "ScanForwarder | None":
 
 def _stations(settings: Settings, site_key: bytes, queue: Queue, clock: Clock, scans: "ScanForwarder | None") -> list[Work]:
     places = Places(queue, clock, settings.devices, settings.site.language, forward=scans.forward if scans is not None else None)
-    work: list[Work] = []
+    work: list[Work] = places.hotplug()
     machine = settings.ticket_machine
     if machine is not None:
-        tickets = TicketMachine(queue, clock, settings.queue, machine.printer or "none")
-        work += [
-            tickets.run(), *places.device(machine.buttons, tickets.use_buttons), *places.device(machine.printer, tickets.use_printer)
-        ]  # fmt: skip
-    of_machine = frozenset(filter(None, (machine.buttons, machine.printer))) if machine is not None else frozenset()
-    work += places.call_board(settings.call_board, of_machine)
+        tickets = TicketMachine(
+            queue, clock, settings.queue, machine.printer or "none", machine.spare, machine.without_paper, machine.block_size
+        )  # fmt: skip
+        work += [tickets.run(), *places.device(machine.buttons, tickets.use_buttons, "ticket")]
+        for printer in (machine.printer, machine.spare):
+            work += places.device(printer, tickets.use_printer)
+    of_machine = frozenset(filter(None, (machine.buttons, machine.printer, machine.spare))) if machine is not None else frozenset()
+    work += places.call_board(settings.call_board, of_machine) + places.voice(settings.voice)
     for number, desk in settings.counters.items():
         work += places.counter(number, desk, site_key)
     return work

@@ -5,6 +5,8 @@ import os
 import socket
 from collections.abc import Mapping
 
+from kiosd.threads import VITAL
+
 log = logging.getLogger(__name__)
 
 SEND_TIMEOUT_S = 1.0  # systemd reads at once; a hung one must not hold the event loop
@@ -28,6 +30,14 @@ def notify(*assignments: str) -> bool:
         log.warning("systemd could not be told %r: %s", message, exc)
         return False
     return True
+
+
+def feed(now: float) -> None:
+    """``WATCHDOG=1``, unless a vital thread is dead for good: then only a new process helps, and systemd starts it. ``now`` as for it."""
+    if dead := VITAL.dead(now):
+        log.critical("%s is dead, so systemd's watchdog gets no sign of life", ", ".join(dead))
+    else:
+        notify("WATCHDOG=1")
 
 
 def watchdog_interval(environ: Mapping[str, str] | None = None, pid: int | None = None) -> float | None:

@@ -6,19 +6,40 @@ A driver module has a ``Config``, a class with the port's methods and ``DRIVER``
 
 import time
 import unicodedata
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar, Protocol, TypeVar
+from typing import ClassVar, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
+
+
+@dataclass(frozen=True, slots=True)
+class SharedLine:
+    """How a device can share its ``port`` with others of its driver: ``same`` keys and values for all, another ``address`` for each.
+
+    ``key`` is the key of the address in the configuration.
+    """
+
+    same: Mapping[str, object]
+    key: str
+    address: object
 
 
 class DriverConfig(BaseModel):
     """Base of every driver's own configuration: an unknown key is a typo, so it is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    def shared_line(self) -> SharedLine | None:
+        """Whether other devices may be at the same ``port``; None: it is for this one alone."""
+        return None
+
+    def at_place(self, role: str) -> Self:
+        """With what the place of the device (``ticket``, ``keys``, ``rating``) makes of settings that were left open."""
+        del role
+        return self
 
 
 def boottime() -> float:
@@ -53,15 +74,23 @@ class Press:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """One whole code: 1 to 512 printable characters, opaque and personal. ``at`` as in ``Press``."""
+    """One whole code: 1 to 512 printable characters, opaque and personal. ``at`` as in ``Press``.
+
+    ``symbology`` is what kind of code the scanner says that it read, as an AIM identifier (``]C0``); empty where it does not tell.
+    """
 
     payload: str = field(repr=False)
     at: float
+    symbology: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class BadScan:
-    """A scan that was thrown away by the driver (``reason``: ``control``, ``length``, ``incomplete``, ``dropped``); its content is gone."""
+    """A scan that was thrown away by the driver; its content is gone.
+
+    ``reason``: ``control`` (a character or key that no code has), ``length``, ``incomplete`` (no end came), ``dropped`` (parts were lost),
+    ``pattern`` (not what the configuration allows), ``aim`` (without the AIM identifier that the scanner is said to send).
+    """
 
     reason: str
     at: float
@@ -77,18 +106,26 @@ class Fault:
 
 
 class LampState(StrEnum):
-    """What a lamp says."""
+    """What a lamp says; how it looks is the driver's affair.
+
+    ``OFF``: closed, or nothing to say. ``ON``: ready. ``WAIT``: a press was heard, its answer is not there yet. ``FAULT``: something does
+    not work without which no press does. ``RATE_NOW``: please rate. ``REFUSED``: a press was refused.
+    """
 
     OFF = "off"
     ON = "on"
-    BLINK = "blink"
+    WAIT = "wait"
+    FAULT = "fault"
+    RATE_NOW = "rate_now"
+    REFUSED = "refused"
 
 
 class ButtonPanel(Protocol):
     """Buttons and lamps by name.
 
     ``presses`` yields each accepted press once, bounces removed (50 ms), oldest first, and a ``Fault`` for a button held longer
-    than 10 s; a button that is down when the panel opens gives no press. It raises ``DeviceError`` when the panel is gone.
+    than 10 s (``stuck``), one that shakes (``jabber``), two whose wires touch (``together``), and signals that were lost (``overflow``);
+    the others go on. A button that is down when the panel opens gives no press. It raises ``DeviceError`` when the panel is gone.
     ``lamp`` sets a lamp; an unknown name does nothing, for not every panel has every lamp.
     """
 
@@ -134,19 +171,30 @@ class Slip:
 
 
 class Outcome(StrEnum):
-    """What became of a slip. ``UNCERTAIN``: bytes left us, but the printer did not say that it printed them."""
+    """What became of a slip whose bytes left us.
+
+    ``PRINTED``: the printer said that it printed it, or is trusted to. ``UNCONFIRMED``: it took all bytes and nothing speaks against it,
+    but it is a printer that cannot say more. ``UNCERTAIN``: something failed on the way: all, a part or nothing of it may have come out.
+    """
 
     PRINTED = "printed"
+    UNCONFIRMED = "unconfirmed"
     UNCERTAIN = "uncertain"
+
+
+CANNOT_PRINT = frozenset({"paper_out", "cover_open", "cutter", "overheated", "error", "busy", "offline"})
+"""Why a printer that is there prints nothing. ``error``: switch it off and on; ``busy``: it takes nothing now; ``offline``: it does not say
+why."""
 
 
 class TicketPrinter(Protocol):
     """Prints slips one at a time.
 
-    ``columns`` is the width of the paper in size-1 characters. ``print_slip`` returns the outcome after the last byte was
-    accepted, and raises ``DeviceError`` (code ``paper_out``, ``cover_open``, ``offline``, ``timeout``, ``absent``, ``io``) when nothing was
-    printed for sure: then the same slip may be printed again. ``watch`` yields a ``Fault`` whenever the paper's or the cover's
-    state changes and raises ``DeviceError`` when the printer is gone.
+    ``columns`` is the width of the paper in size-1 characters. ``print_slip`` returns the outcome, and raises ``DeviceError`` when nothing
+    was printed for sure: then the same slip may be printed again. Codes: those of ``CANNOT_PRINT`` when the printer says why it cannot, and
+    when it is not there ``timeout``, ``absent``, ``permission``, ``io``. ``watch`` yields a ``Fault`` whenever the state changes, with a
+    code of ``CANNOT_PRINT`` or with one with which it prints all the same (``paper_near_end``, ``unconfirmed``, ``logo``; ``""``: all is
+    well), and raises ``DeviceError`` when the printer is gone.
     """
 
     @property
@@ -170,6 +218,18 @@ class CallDisplay(Protocol):
     """Shows the newest face it is given, whole, every time; raises ``DeviceError`` when the display is gone."""
 
     async def show(self, face: Face) -> None: ...
+
+
+class Announcer(Protocol):
+    """Speaks one sentence at a time.
+
+    ``say`` returns when ``text`` was heard to its end: 1 to 300 printable ASCII characters without digits, which no synthesiser reads as
+    people do (``ValueError`` for others). ``chime``: attention first, for those that have a chime. Two calls at once are spoken one after
+    the other; a cancelled one falls silent. ``DeviceError`` codes: ``absent`` (the card), ``busy`` (somebody else has it), ``timeout``,
+    ``permission``, ``program`` (one is not installed), ``config`` (a file of the site is wrong), ``io``.
+    """
+
+    async def say(self, text: str, chime: bool = False) -> None: ...
 
 
 C = TypeVar("C", bound=DriverConfig, contravariant=True)

@@ -21,7 +21,7 @@ from kiosd.links.mqtt import MqttLink
 from kiosd.links.rooted import Rooted
 from kiosd.mqtt.presence import status_message
 from kiosd.mqtt.topics import Topics
-from kiosd.notify import notify, watchdog_interval
+from kiosd.notify import feed, notify, watchdog_interval
 from kiosd.queue.hubclock import MEANT_FOR_S, HubClock
 from kiosd.queue.remote import RemoteQueue
 from kiosd.queue.spooled import Spooled
@@ -101,7 +101,7 @@ class _Board:
         settings = self._settings
         places = Places(self.queue, self._hub, settings.devices, settings.site.language, self._anew)
         desks = [work for number, desk in settings.counters.items() for work in places.counter(number, desk, site_key)]
-        return [*desks, *places.call_board(settings.call_board)]
+        return [*places.hotplug(), *desks, *places.call_board(settings.call_board), *places.voice(settings.voice)]
 
     def _anew(self, use: Use) -> Use:
         """``use``, begun again whenever the state has to be taken from the hub anew."""
@@ -127,8 +127,9 @@ async def _together(works: list[Work]) -> None:
 
 
 async def _watchdog(clock: Clock) -> None:
-    """Feed systemd's watchdog as long as the loop turns; whether the hub is there is no matter of this process's health."""
+    """Feed systemd's watchdog as long as the loop turns and the vital threads live; whether the hub is there is no matter of this process's
+    health."""
     interval = watchdog_interval()
     while interval is not None:
-        notify("WATCHDOG=1")
+        feed(clock.now().monotonic)
         await clock.sleep(interval)

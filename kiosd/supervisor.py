@@ -1,16 +1,21 @@
 """Keep one device going: open, use, and after an error wait and open again. One device's trouble never reaches another.
 
-Waits 1, 2, 4 ... 60 s between tries (architecture: errors by reaction). A ``JournalError`` is nobody's device and passes through.
+Rule 1  Waits 1, 2, 4 ... 60 s between tries (architecture: errors by reaction), for a device that is absent 5 s at most.
+Rule 2  When something was plugged in, it may be this one: it is tried as soon as udev is done with it.
+Rule 3  Opening and closing have an end. A driver has deadlines of its own; this is for one that has a hole in them.
+Rule 4  A ``JournalError`` is nobody's device and passes through.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
-from typing import Literal, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any, Literal, TypeVar
 
 from kiosd.clock import Clock
 from kiosd.errors import DeviceError, JournalError
+from kiosd.hotplug import Plugs
 from kiosd.ports import Fault
 
 log = logging.getLogger(__name__)
@@ -18,6 +23,11 @@ D = TypeVar("D")
 
 FIRST_WAIT_S = 1.0
 LAST_WAIT_S = 60.0
+RESCAN_S = 5.0  # hardware section 3a: hot-plug without udev, and where its message was lost
+SETTLE_S = 0.3  # a scanner comes as several devices, one after the other
+OPEN_S = 60.0  # more than any driver's own deadlines; python-escpos needs 30 s to come from a slow card
+CLOSE_S = 10.0
+LEAVE_S = 1.2  # the same when the daemon stops: Ctrl-C ends everything within 2 s
 GOOD_AFTER_S = 10.0  # a device that worked this long starts again at the first wait
 
 State = Literal["ok", "degraded", "down"]
@@ -61,17 +71,24 @@ async def supervise(
     use: Callable[[D, Health], Awaitable[None]],
     health: Health,
     clock: Clock,
+    plugs: Plugs | None = None,
 ) -> None:
-    """Open the device and ``use`` it, for ever. ``use`` ends by an error; whatever it is, the device is closed and opened again."""
-    wait, said = FIRST_WAIT_S, ""
+    """Open the device and ``use`` it, for ever. ``use`` ends by an error; whatever it is, the device is closed and opened again.
+
+    ``plugs`` tells when something was plugged in.
+    """
+    wait, said, plugs = FIRST_WAIT_S, "", plugs or Plugs()
     while True:
-        opened_at: float | None = None
+        opened_at, count = None, plugs.count
         try:
-            async with open_() as device:
+            async with _in_time(open_()) as device:
                 opened_at, said = clock.now().monotonic, ""
                 await health.up()
                 log.info("%s is up", health.device)
-                await use(device, health)
+                try:
+                    await use(device, health)
+                finally:
+                    count = plugs.count
             code, detail = "ended", "the device ended by itself"
         except JournalError:
             raise
@@ -81,10 +98,52 @@ async def supervise(
         if opened_at is not None and clock.now().monotonic - opened_at >= GOOD_AFTER_S:
             wait = FIRST_WAIT_S
         await health.down(code, detail)
-        log.log(logging.DEBUG if detail == said else logging.WARNING, "%s is down: %s; next try in %g s", health.device, detail, wait)
+        pause = min(wait, RESCAN_S) if code == "absent" else wait
+        log.log(logging.DEBUG if detail == said else logging.WARNING, "%s is down: %s; next try in %g s", health.device, detail, pause)
         said = detail
-        await clock.sleep(wait)
-        wait = min(wait * 2, LAST_WAIT_S)
+        wait = FIRST_WAIT_S if await _plugged(plugs, count, clock, pause) else min(wait * 2, LAST_WAIT_S)
+
+
+async def _plugged(plugs: Plugs, count: int, clock: Clock, seconds: float) -> bool:
+    """Wait until something more than ``count`` was plugged in and settled (True), or until ``seconds`` have passed."""
+    async with asyncio.TaskGroup() as tasks:
+        came = tasks.create_task(plugs.after(count))
+        over = tasks.create_task(clock.sleep(seconds))
+        await asyncio.wait({came, over}, return_when=asyncio.FIRST_COMPLETED)
+        plugged = came.done() and not over.done()
+        came.cancel()
+        over.cancel()
+    if plugged:
+        await clock.sleep(min(seconds, SETTLE_S))
+    return plugged
+
+
+@asynccontextmanager
+async def _in_time(device: AbstractAsyncContextManager[D]) -> AsyncIterator[D]:
+    """``device``, with an end to its opening and its closing."""
+    async with AsyncExitStack() as stack:
+        async with _limit(OPEN_S, "opening it"):
+            opened = await device.__aenter__()
+        stack.push_async_exit(partial(_close, device))
+        yield opened
+
+
+async def _close(device: AbstractAsyncContextManager[Any], *why: Any) -> bool | None:
+    task = asyncio.current_task()
+    async with _limit(LEAVE_S if task is not None and task.cancelling() else CLOSE_S, "closing it"):
+        return await device.__aexit__(*why)
+
+
+@asynccontextmanager
+async def _limit(seconds: float, what: str) -> AsyncIterator[None]:
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            yield
+    except TimeoutError as exc:
+        if limit.expired():
+            raise DeviceError(f"{what} took more than {seconds:g} s", "timeout") from exc
+        raise
 
 
 def _leave_when_cancelled(device: str, detail: str) -> None:
@@ -102,6 +161,8 @@ def _why(exc: BaseException) -> tuple[str, str]:
         if isinstance(leaf, JournalError) or not isinstance(leaf, Exception):
             raise exc
     for leaf in leaves:
+        if isinstance(leaf, ImportError):
+            return "library", f"a library is missing or does not fit: {leaf}"
         if not isinstance(leaf, DeviceError):
             log.error("bug in a driver or station", exc_info=leaf)
             return "bug", f"bug: {leaf!r}"

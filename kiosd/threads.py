@@ -4,18 +4,27 @@ Inbox: a foreign thread hands a value to the loop. It never runs our code over t
        lgpio's one dispatch thread or paho's network thread.
 Lane:  the loop runs blocking calls of one device, in order, in that device's own thread.
 Reader: one daemon thread that waits for a device's input and hands it to an Inbox.
+
+VITAL:  threads of libraries without which a device can never work again, although all else goes on. systemd's watchdog asks for them.
 """
 
 import asyncio
+import logging
+import os
 import queue
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from kiosd.errors import DeviceError, KiosdError
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
+DEAD_S = 10.0  # what a driver has to replace a thread before the process must be started anew
+END_S = 2.0  # a reader that was woken needs microseconds to end
+MOST_HUNG = 3  # threads of one name that wait for calls which do not come back; a device opened anew each minute would leave a thread each
 
 
 class Inbox(Generic[T]):
@@ -67,8 +76,11 @@ class Lane:
     """One daemon thread and a queue of calls: blocking work of one owner, in order, with a deadline for each call.
 
     A pool thread would be joined at interpreter exit, so one hung printer would hold the whole shutdown; a daemon thread is
-    left behind. After a call missed its deadline the lane is ``hung`` and refuses further calls: its owner opens a new one.
+    left behind. After a call missed its deadline the lane is ``hung`` and refuses further calls: its owner opens a new one. When several
+    lanes of one name hang, a new one refuses its calls too, until one of them comes back.
     """
+
+    _hanging: ClassVar[dict[str, list[threading.Thread]]] = {}
 
     def __init__(self, name: str, error: type[KiosdError] = DeviceError) -> None:
         self._name = name
@@ -78,7 +90,8 @@ class Lane:
             queue.SimpleQueue()
         )
         self.hung = False
-        threading.Thread(target=self._work, name=name, daemon=True).start()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
 
     def _work(self) -> None:
         while (job := self._calls.get()) is not None:
@@ -105,7 +118,7 @@ class Lane:
 
         ``discard`` closes a value that nobody takes any more, because the caller was cancelled or the deadline is over.
         """
-        if self.hung:
+        if self.hung or self._others_hang():
             raise self._error(f"{self._name}: an earlier call has not come back")
         future: asyncio.Future[T] = self._loop.create_future()
         self._calls.put((call, future, discard))
@@ -119,12 +132,47 @@ class Lane:
         except TimeoutError:
             if future.done() and not future.cancelled() and future.exception() is not None:
                 raise  # the call's own TimeoutError
-            self.hung = True
+            self._hang()
             raise self._error(f"{self._name}: no answer in {timeout:g} s") from None
+
+    def _hang(self) -> None:
+        if not self.hung:
+            self.hung = True
+            self._hanging.setdefault(self._name, []).append(self._thread)
+
+    def _others_hang(self) -> bool:
+        left = [thread for thread in self._hanging.pop(self._name, ()) if thread.is_alive()]
+        if left:
+            self._hanging[self._name] = left
+        return len(left) >= MOST_HUNG
 
     def close(self) -> None:
         """Let the thread end after the calls it already has."""
         self._calls.put(None)
+
+
+class Vital:
+    """Which threads have to live, by name. A check answers at once, from the loop."""
+
+    def __init__(self) -> None:
+        self._alive: dict[str, Callable[[], bool]] = {}
+        self._dead_since: dict[str, float] = {}
+
+    def check(self, name: str, alive: Callable[[], bool]) -> None:
+        """From now on ``name`` has to live: for as long as the process does, for its driver may be between closing and opening again."""
+        self._alive[name] = alive
+
+    def dead(self, now: float) -> list[str]:
+        """Those that have been seen dead for ``DEAD_S``; ``now`` in seconds of a clock that only goes on."""
+        for name, alive in self._alive.items():
+            if alive():
+                self._dead_since.pop(name, None)
+            else:
+                self._dead_since.setdefault(name, now)
+        return [name for name, since in self._dead_since.items() if now - since >= DEAD_S]
+
+
+VITAL = Vital()
 
 
 @asynccontextmanager
@@ -149,3 +197,31 @@ def start_reader(name: str, work: Callable[[], None], inbox: Inbox[Any]) -> thre
     thread = threading.Thread(target=body, name=name, daemon=True)
     thread.start()
     return thread
+
+
+@asynccontextmanager
+async def reader(name: str, work: Callable[[int], None], inbox: Inbox[Any]) -> AsyncIterator[None]:
+    """Run ``work(wake)`` in a reader for the length of the block. At its end the fd ``wake`` becomes readable, and ``work`` returns.
+
+    What has to be closed is closed by ``work``: an fd closed under a poll is an fd that may already be somebody else's.
+    """
+    ended: Inbox[None] = Inbox()
+    wake = os.eventfd(0)
+
+    def body() -> None:
+        try:
+            work(wake)
+        finally:
+            ended.put_from_thread(None)
+
+    start_reader(name, body, inbox)
+    try:
+        yield
+    finally:
+        os.eventfd_write(wake, 1)
+        try:
+            async with asyncio.timeout(END_S):
+                await ended.get()
+            os.close(wake)
+        except TimeoutError:  # a kernel call does not return: leave the thread behind with what it holds and its wake fd
+            log.warning("%s: the reader did not end in %g s", name, END_S)

@@ -53,6 +53,8 @@ ARGUMENTS = {
     "on|off": "begin or end it",
     "doctor|tail|purge": "what to do",
     "status|replay": "what to do",
+    "printer|buttons|scanner|display|voice": "what kind of device",
+    "[NAME]": "name of the device, [devices.NAME] in the configuration; not needed where there is one of its kind",
     "[NODE]": "name of the satellite to be: small letters, digits and hyphens, for example loket-1",
     "[FROM]": "replay: number of the first event",
     "[TO]": "replay: number of the last event",
@@ -62,6 +64,7 @@ ARGUMENTS = {
 ``on|off``."""
 PRIORITY = Option("--priority", "for the elderly, disabled, pregnant ...; the reason is never stored")
 CATEGORY = Option("--category", f"group of users: {CATEGORIES}", "CATEGORY")
+AT_HAND = Option("--config", "the configuration (default: DIR/kiosd.toml if there is one, else /etc/kiosd/kiosd.toml)", "FILE")
 WHY = Option("--reason", "in your own words, at most 200 characters", "TEXT")
 
 
@@ -209,12 +212,24 @@ VERBS = (
           Option("--config-dir", "on the satellite: where its configuration goes", "DIR", default="/etc/kiosd"),
           Option("--force", "replace what is there")),
          (STATE,)),
+    Verb("devices", (), "list what is plugged in, with the lines to paste",
+         "Lines of the configuration, that is. Each device goes by the name that stays; where there is none, or two are alike, that is "
+         "said. Asks no device but the GPIO chip.",
+         "kiosd devices --config /etc/kiosd/kiosd.toml", "kiosd.commissioning.console:devices", (AT_HAND,)),
+    Verb("test", ("printer|buttons|scanner|display|voice", "[NAME]"), "walk through one device: what to do and what to see",
+         "The daemon must not run: it has the devices. Enter answers every question; what a scanner reads is never shown.",
+         "kiosd test printer --config /etc/kiosd/kiosd.toml", "kiosd.commissioning.console:test",
+         (AT_HAND, Option("--yes", "nobody is there: ask nothing")), (STATE,)),
+    Verb("doctor", (), "look for what is wrong with this board",
+         "Groups, udev rules, libraries, other programs, power, clock, state directory and more, each with its cause and what to do. "
+         "Changes nothing.",
+         "kiosd doctor --config /etc/kiosd/kiosd.toml", "kiosd.commissioning.console:doctor", (AT_HAND,)),
     Verb("mqtt", ("doctor|tail|purge",), "look after a broker: check it, watch it, empty it",
          "doctor: checks the way to the broker step by step, beside a running daemon; each failure with its cause and remedy. "
          "tail: what arrives there for this site, until Ctrl-C, with gaps and repetitions marked. "
          "purge: empties every retained topic of this node, after it was stopped.",
          "kiosd mqtt doctor --config /etc/kiosd/kiosd.toml", "kiosd.mqtt.tools.console:mqtt",
-         (Option("--config", "the configuration (default: DIR/kiosd.toml if there is one, else /etc/kiosd/kiosd.toml)", "FILE"), BROKER,
+         (AT_HAND, BROKER,
           Option("--family", "tail: only these events", choices=("ticket", "counter", "rating", "scan", "device", "system")),
           Option("--yes", "purge: do not ask"),
           Option("--force", "go on although the daemon runs, where that may push it off the broker, or it would fill what is emptied")),

@@ -1,30 +1,31 @@
 """From bytes to scans, and from the thread that reads them to the station: shared by the scanner drivers.
 
-Rule 1  A code is 1 to 512 printable characters before CR, LF or CRLF; STX before it and ETX after it are not part of it.
+Rule 1  A code is 1 to 512 printable characters before its end (CR, LF or CRLF); STX before it and ETX after it are not part of it.
 Rule 2  Whatever breaks a code (a control character, too many, silence in the middle) gives one ``BadScan``, and the rest of it is skipped.
 Rule 3  A code is personal: it is in no message and no log; only ``Scan`` carries it, and its ``repr`` hides it (domain section 9).
+Rule 4  A scanner that sends more codes than anybody can scan is out of order: an error, so that its supervisor lets it rest for a while.
 """
 
-import asyncio
 import logging
-import os
 import select
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from enum import IntEnum
 from typing import Protocol
 
+from kiosd.errors import DeviceError
 from kiosd.ports import BadScan, Scan, boottime
-from kiosd.threads import Inbox, start_reader
+from kiosd.threads import Inbox, reader
 
 log = logging.getLogger(__name__)
 
 MAX_LENGTH = 512  # characters; domain section 9
-MAX_BYTES = 4 * MAX_LENGTH  # UTF-8 needs at most four bytes for a character
+MAX_BYTES = 4 * MAX_LENGTH + 3  # UTF-8 needs at most four bytes for a character; an AIM identifier has three
 STX, ETX = 0x02, 0x03
 TERMINATORS = b"\r\n"
 CONTROL = frozenset((*range(0x20), 0x7F)) - {ETX}  # an ETX is judged at the end of the code, where it is allowed
-END_S = 2.0  # a reader that was woken needs microseconds to end
+BURST = 100  # codes at once; a batch scanner that empties its memory sends some dozens
+PER_S = 10.0  # codes a second, for ever; a person manages two, a scanner that looks by itself five
 
 
 class Skip(IntEnum):
@@ -35,6 +36,11 @@ class Skip(IntEnum):
     UNTIL_SILENCE = 2  # bytes were lost, so that the next terminator may be of any code
 
 
+def whole(text: str, at: float, symbology: str = "") -> Scan | BadScan:
+    """``text`` as a scan, if it is as long as a code may be."""
+    return Scan(text, at, symbology) if 0 < len(text) <= MAX_LENGTH else BadScan("length", at)
+
+
 class Assembler:
     """Bytes and times in, scans out; pure. However the bytes are split, the scans are the same.
 
@@ -42,8 +48,12 @@ class Assembler:
     waiting (a busy machine) is not mistaken for a scanner that stopped in the middle of a code.
     """
 
-    def __init__(self, idle_s: float) -> None:
-        self.idle_s = idle_s
+    def __init__(
+        self, idle_s: float, ends: bytes = TERMINATORS, silence_ends: bool = False, judge: Callable[[str, float], Scan | BadScan] = whole
+    ) -> None:
+        """``ends``: the bytes that end a code. ``silence_ends``: so does silence. ``judge`` makes a scan of printable characters."""
+        self.idle_s, self.ends = idle_s, ends
+        self._silence_ends, self._judge = silence_ends, judge
         self._code = bytearray()
         self._skip = Skip.NOTHING
         self._last = 0.0
@@ -59,9 +69,11 @@ class Assembler:
         return [code for byte in data for code in self._take(byte, at)]
 
     def tick(self, at: float) -> list[Scan | BadScan]:
-        """Throw half a code away after ``idle_s`` seconds of silence."""
+        """Throw half a code away after ``idle_s`` seconds of silence, or take it for a whole one."""
         if not self.busy or at - self._last < self.idle_s:
             return []
+        if self._silence_ends and self._code:
+            return self._end(at)
         half = bool(self._code)
         self._reset()
         return [BadScan("incomplete", at)] if half else []
@@ -76,7 +88,7 @@ class Assembler:
         return [BadScan(reason, at)]
 
     def _take(self, byte: int, at: float) -> list[Scan | BadScan]:
-        if byte in TERMINATORS:
+        if byte in self.ends:
             return self._end(at)
         if self._skip or (byte == STX and not self._code):
             return []
@@ -95,7 +107,7 @@ class Assembler:
         text = _text(raw)
         if not text.isprintable():
             return [BadScan("control", at)]
-        return [Scan(text, at) if len(text) <= MAX_LENGTH else BadScan("length", at)]
+        return [self._judge(text, at)]
 
     def _reset(self) -> None:
         self._code.clear()
@@ -108,6 +120,19 @@ def _text(raw: bytes) -> str:
         return raw.decode()
     except UnicodeDecodeError:
         return raw.decode("latin-1")
+
+
+class Pace:
+    """Lets ``BURST`` codes pass at once and ``PER_S`` a second for ever; pure."""
+
+    def __init__(self) -> None:
+        self._left, self._at = float(BURST), 0.0
+
+    def exceeded(self, codes: int, at: float) -> bool:
+        """Whether ``codes`` more, at ``at`` (seconds since boot), are too many."""
+        self._left = min(BURST, self._left + (at - self._at) * PER_S) - codes
+        self._at = at
+        return self._left < 0
 
 
 class Source(Protocol):
@@ -143,35 +168,23 @@ class ScanReader:
 async def reading(name: str, source: Source) -> AsyncIterator[ScanReader]:
     """Read ``source`` in a thread of its own for the length of a ``with`` block; the thread closes it.
 
-    Closing belongs to the reader: an fd closed under a poll is an fd that may already be somebody else's. The block ends when the
-    device is closed, because a replugged device gets another name while the old one is still open (hardware section 3b).
+    The block ends when the device is closed, because a replugged device gets another name while the old one is still open (hardware
+    section 3b).
     """
     inbox: Inbox[Scan | BadScan] = Inbox()
-    ended: Inbox[None] = Inbox()
-    wake = os.eventfd(0)
 
-    def work() -> None:
+    def work(wake: int) -> None:
         try:
-            _read(source, wake, inbox)
+            _read(name, source, wake, inbox)
         finally:
             source.close()
-            ended.put_from_thread(None)
 
-    start_reader(f"read {name}", work, inbox)
-    try:
+    async with reader(f"read {name}", work, inbox):
         yield ScanReader(inbox)
-    finally:
-        os.eventfd_write(wake, 1)
-        try:
-            async with asyncio.timeout(END_S):
-                await ended.get()
-            os.close(wake)
-        except TimeoutError:  # a kernel call does not return: leave the thread behind with its device and its wake fd
-            log.warning("%s: the reader did not end in %g s", name, END_S)
 
 
-def _read(source: Source, wake: int, inbox: Inbox[Scan | BadScan]) -> None:
-    poll = select.poll()
+def _read(name: str, source: Source, wake: int, inbox: Inbox[Scan | BadScan]) -> None:
+    poll, pace = select.poll(), Pace()
     poll.register(wake, select.POLLIN)
     poll.register(source.fileno(), select.POLLIN)
     while True:
@@ -179,6 +192,8 @@ def _read(source: Source, wake: int, inbox: Inbox[Scan | BadScan]) -> None:
         if wake in ready:
             return
         at = boottime()
-        found = source.take(at) if ready else []
-        for code in (*found, *source.codes.tick(at)):
+        found = [*(source.take(at) if ready else ()), *source.codes.tick(at)]
+        for code in found:
             inbox.put_from_thread(code)
+        if pace.exceeded(len(found), at):
+            raise DeviceError(f"{name}: sends more codes than anybody can scan, over {PER_S:g} a second", "jabber")

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +24,8 @@ QR_DOTS = 6  # 0.75 mm a module: read by cheap scanners and by phones
 QR_LEVEL_M = 1  # python-escpos' QR_ECLEVEL_M: 15 % of the code may be damaged
 CUT_AFTER_FEED = b"\x1dV\x42"  # GS V 66 n: feed to the cutter and n dots more, then cut
 FEED = b"\x1bJ"  # ESC J n: print and feed n dots
+LINE_DOTS, CHARACTER_DOTS, QR_SIDE = 30, 24, 200  # of height; a ticket's code has 29 modules and a line after it
+DOTS_PER_COLUMN, DOTS_PER_MM = 12, 8
 TEAR_DOTS = 120  # from the print head to the tear bar: 15 mm at 8 dots/mm
 
 CAPABILITIES = {
@@ -43,12 +45,16 @@ CAPABILITIES = {
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """What the encoder needs to know of a printer. ``feed_dots`` is fed before the cut, or before the hand that tears."""
+    """What the encoder needs to know of a printer.
+
+    ``feed_dots`` is fed before the cut, or before the hand that tears; ``logo`` is what is sent before the first line.
+    """
 
     columns: int
     cut: bool
     feed_dots: int | None
     qr: Literal["native", "raster"]
+    logo: bytes = field(default=b"", repr=False)
 
 
 def load() -> Callable[[Slip, Paper], bytes]:
@@ -61,6 +67,7 @@ def encode(slip: Slip, paper: Paper) -> bytes:
     """One buffer for one ticket: reset, the lines, feed and cut."""
     encoder = encoder_class()()
     encoder.hw("INIT")
+    encoder.raw(paper.logo)
     for line in slip.lines:
         if isinstance(line, Qr):
             _qr(encoder, line, paper)
@@ -70,6 +77,13 @@ def encode(slip: Slip, paper: Paper) -> bytes:
     encoder.raw((CUT_AFTER_FEED if paper.cut else FEED) + bytes([feed]))
     output: bytes = encoder.output()
     return output
+
+
+def length_mm(slip: Slip, paper: Paper) -> float:
+    """About how long the paper of ``slip`` is, from the print head to the cut."""
+    dots = sum(QR_SIDE if isinstance(line, Qr) else LINE_DOTS + (line.size - 1) * CHARACTER_DOTS for line in slip.lines)
+    picture = len(paper.logo) // (paper.columns * DOTS_PER_COLUMN // 8)
+    return (dots + picture + TEAR_DOTS) / DOTS_PER_MM
 
 
 def _text(encoder: Any, line: Text, paper: Paper) -> None:

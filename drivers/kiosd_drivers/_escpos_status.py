@@ -1,134 +1,229 @@
-"""What an ESC/POS printer says about itself: real-time status (``DLE EOT n``) and the mark after a ticket (``GS r 1``).
+"""The conversation with one ESC/POS printer over one wire: how it is, whether a ticket came out, and how to take one back. Blocking.
 
-Rule 1  Input is drained before each question: answers carry no name, and old ones wait in the line (hardware section 1, pitfall 12).
-Rule 2  Bytes that do not have the form of the answer are skipped: automatic status, XON/XOFF, echoes of raster data.
-Rule 3  A printer may be silent. That is remembered; a printer that answered before and now does not is a fault.
+Rule 1  Input is read to its end before each question: answers carry no name, and old ones wait in the line (hardware section 1,
+        pitfall 12).
+Rule 2  What a printer can say is learned, not configured: ``DLE EOT`` by asking, the mark behind a ticket by a probe. A printer may be
+        silent; one that answered before and now does not is a fault.
+Rule 3  A mark with an id of its own (``GS ( H``) is answered when the ticket before it is printed, and only that id counts. ``GS r 1`` is
+        the second best: it is answered in its turn, after the bytes before it were processed.
 """
 
+import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from enum import Enum
 
 from kiosd.errors import DeviceError
 from kiosd.ports import Fault
+from kiosd_drivers._escpos_answers import Answer, Block, Demultiplexer, RealTime, Report, Sensors
+from kiosd_drivers._escpos_states import BUSY, PORT_WELL, PRINTS, REAL_TIME, WELL, Port, of_report, told
 from kiosd_drivers._wires import Wire
 
 QUESTIONS = (1, 2, 3, 4)
-ASK_S = 2.0  # for three bytes to be taken: a line that takes none is blocked
-WARNINGS = frozenset({"", "paper_near_end"})
-"""Fault codes with which a ticket may still be printed."""
+ASK_S = 2.0  # for a few bytes to be taken: a line that takes none is blocked
+REST_S = 0.05  # for the rest of an answer whose beginning is here: four bytes take 33 ms at 1200 baud
+CLEAR_S = 1.0
+BUSY_S = 30.0  # how long a printer may answer nothing while something says why; then it is opened anew
+
+INITIALISE = b"\x1b@"  # ESC @: also takes back what a printer that does not know the probe wrote into its line buffer
+REPORTS_ON = b"\x1da\xff"  # GS a: automatic status for everything; ESC @ turns it off again
+PROCESS_ID = b"\x1d(H\x06\x0000"  # GS ( H, function 48; four characters of an id follow
+ASK_SENSORS = b"\x1dr\x01"  # GS r 1
+CLEAR = b"\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08"  # DLE DC4 8: clear the receive buffer and the print buffer
+CLEARED = Block(b"\x25")
+RECOVER = b"\x10\x05\x02"  # DLE ENQ 2: the same for printers that do not know DLE DC4 8; without an answer
 
 
-@dataclass(frozen=True, slots=True)
-class StatusBit:
-    """Any bit of ``mask`` in the answer to ``DLE EOT question`` means ``code``."""
+class Marker(Enum):
+    """What is sent behind a ticket so that the printer says when it is printed."""
 
-    question: int
-    mask: int
-    code: str
-    words: str
+    PROCESS_ID = "GS ( H"
+    SENSORS = "GS r"
+    NONE = "none"
 
 
-STATUS_BITS: tuple[StatusBit, ...] = (
-    StatusBit(4, 0x60, "paper_out", "the paper is out"),  # any of the pair: clones set only one
-    StatusBit(2, 0x20, "paper_out", "printing stopped, the paper is out"),
-    StatusBit(2, 0x04, "cover_open", "the cover is open"),
-    StatusBit(3, 0x08, "offline", "the cutter is stuck"),
-    StatusBit(3, 0x20, "offline", "an error that needs the printer switched off and on"),
-    StatusBit(3, 0x40, "offline", "the print head is too hot and carries on by itself"),
-    StatusBit(2, 0x40, "offline", "an error stopped the printer"),
-    StatusBit(2, 0x08, "offline", "somebody holds the feed button"),
-    StatusBit(1, 0x08, "offline", "the printer is offline"),
-    StatusBit(4, 0x0C, "paper_near_end", "the paper is near its end"),
-)
-"""The first row that fits is what is said: from what a person must do at once to what can wait (bits: hardware section 1)."""
+class Conversation:
+    """``ask``: whether paper and cover may be asked for; ``mark``: whether a ticket's end may be. ``marker`` is None while unknown.
 
-
-def fault_of(answers: dict[int, int]) -> Fault:
-    """The fault that the answers to ``QUESTIONS`` tell of; code ``""`` when all is well."""
-    for bit in STATUS_BITS:
-        if answers[bit.question] & bit.mask:
-            return Fault(bit.code, bit.words)
-    return Fault("", "")
-
-
-def is_status(byte: int) -> bool:
-    """Whether ``byte`` has the form of an answer to ``DLE EOT``: fixed bits 1 and 4 set, 0 and 7 clear."""
-    return byte & 0x93 == 0x12
-
-
-def is_mark(byte: int) -> bool:
-    """Whether ``byte`` has the form of an answer to ``GS r``: bits 4 and 7 clear."""
-    return byte & 0x90 == 0
-
-
-MARK = b"\x1dr\x01"  # GS r 1: answered in order, after the bytes before it were processed
-
-
-class Status:
-    """The conversation with one printer over one wire; blocking, so it belongs in the printer's lane.
-
-    ``answers`` and ``marks`` say whether the printer answers ``DLE EOT`` and ``GS r``; None as long as that is not known.
+    ``tell`` gets each new state that the printer says by itself, also while a ticket is waited for.
     """
 
-    def __init__(self, wire: Wire, answer_s: float, ask: bool, mark: bool) -> None:
+    def __init__(self, wire: Wire, answer_s: float, ask: bool, mark: bool, tell: Callable[[Fault], None]) -> None:
         self.wire = wire
-        self._answer_s = answer_s
-        self._may_ask, self._may_mark = ask, mark
-        self.answers: bool | None = None if ask else False
-        self.marks: bool | None = None if mark else False
+        self._tell = tell
+        self.marker: Marker | None = None if mark else Marker.NONE
+        self._answer_s, self._ask, self._mark = answer_s, ask, mark
+        self._input = Demultiplexer()
+        self._answered: frozenset[int] | None = None if ask else frozenset()
+        self._reports_on = self._forgotten = False
+        self._reported: Fault | None = None
+        self._port_was_well = False
+        self._unheard_since: float | None = None
+        self._id = int.from_bytes(os.urandom(2), "big")  # so that an answer to whoever was here before is not taken for ours
+        self._expected: Answer | None = None
+
+    @property
+    def answers(self) -> bool:
+        """Whether it answers ``DLE EOT``."""
+        return bool(self._answered)
 
     def now(self) -> Fault:
         """The printer's state; all is well where the printer is silent. Raises ``DeviceError`` when it is gone or blocked."""
-        self.wire.discard_input()
-        if self.wire.paper_empty():
-            return Fault("paper_out", "the paper is out")
-        fault = self._asked() if self.answers is not False else Fault("", "")
-        if fault.code in WARNINGS and self.marks is None:
-            self.marks = self._ask(MARK, is_mark) is not None
+        self._read_all()
+        port = self._port()
+        if port.code == "paper_out":  # told even while the data pipe is stuck, where no question gets through
+            return port
+        try:
+            answers = self._round()
+        except DeviceError as error:
+            if error.code != "timeout":
+                raise
+            return self._unheard(port, error)
+        if answers is None:
+            return self._unheard(port, DeviceError("the printer stopped answering", "timeout"))
+        self._unheard_since = None
+        self._forget_before()
+        fault = self._state(answers, port)
+        if fault.code in PRINTS:
+            self._introduce()
         return fault
 
-    def _asked(self) -> Fault:
-        answers = self._round() or self._round()  # one byte may get lost on a serial line
-        if answers is None and self.answers:
-            raise DeviceError("the printer stopped answering", "timeout")
-        self.answers = answers is not None
-        return fault_of(answers) if answers else Fault("", "")
+    def _forget_before(self) -> None:
+        """What was sent before this wire was opened is not printed any more: it would be the tail of a ticket that has its copy by now, and
+        a picture that was cut short would take the beginning of the next ticket for its rest."""
+        if not self._forgotten and self._answered:
+            self._forgotten = True
+            self._asked(CLEAR, lambda answer: answer == CLEARED)
+
+    def _state(self, answers: dict[int, int], port: Fault) -> Fault:
+        fault = told(REAL_TIME, answers)
+        if not fault.code and len(answers) < len(QUESTIONS):
+            fault = self._reported or WELL
+        return port if port.code and fault.code in PRINTS else fault
+
+    def _port(self) -> Fault:
+        byte = self.wire.port_status()
+        if byte is None:
+            return WELL
+        self._port_was_well = self._port_was_well or byte & PORT_WELL == PORT_WELL
+        return Port(byte, self._port_was_well).fault
+
+    def _unheard(self, port: Fault, error: DeviceError) -> Fault:
+        """The state of a printer that took no question, or answered none, as far as something else tells it; else raises ``error``."""
+        now = time.monotonic()
+        self._unheard_since = self._unheard_since or now
+        known = next((fault for fault in (self._reported, port) if fault and fault.code not in PRINTS), None)
+        if known is None and self.wire.port_status() is not None and self._port_was_well:
+            known = BUSY
+        if known is None or now - self._unheard_since > BUSY_S:
+            raise error
+        return known
 
     def _round(self) -> dict[int, int] | None:
+        """The answers by question; None when one is missing that came before. A printer that leaves out the first one is silent."""
         answers: dict[int, int] = {}
-        for question in QUESTIONS:
-            answer = self._ask(bytes((0x10, 0x04, question)), is_status)
-            if answer is None:
+        for question in QUESTIONS if self._answered is None else sorted(self._answered):
+            answer = self._real_time(question) or self._real_time(question)  # one byte may get lost on a serial line
+            if answer is not None:
+                answers[question] = answer.byte
+            elif self._answered:
                 return None
-            answers[question] = answer
+            elif question == QUESTIONS[0]:
+                break
+        self._answered = frozenset(answers)
         return answers
 
-    def _ask(self, question: bytes, fits: Callable[[int], bool]) -> int | None:
-        self.wire.discard_input()
-        self.wire.write(question, ASK_S)
-        return self._answer(fits, self._answer_s)
+    def _real_time(self, question: int) -> RealTime | None:
+        answer = self._asked(bytes((0x10, 0x04, question)), lambda answer: isinstance(answer, RealTime))
+        return answer if isinstance(answer, RealTime) else None
 
-    def _answer(self, fits: Callable[[int], bool], wait_s: float) -> int | None:
-        deadline = time.monotonic() + wait_s
-        rest_of_report = 0
-        while (left := deadline - time.monotonic()) > 0:
-            for byte in self.wire.read(left):
-                if rest_of_report:
-                    rest_of_report -= 1
-                elif byte & 0x93 == 0x10:  # an automatic status report nobody asked for: three more bytes that look like marks
-                    rest_of_report = 3
-                elif fits(byte):
-                    return byte
-        return None
+    def _introduce(self) -> None:
+        """Learn how this printer says that a ticket is printed, and let it tell its state by itself."""
+        if self.marker is None:
+            self.marker = next((one for one in (Marker.PROCESS_ID, Marker.SENSORS) if self._probe(one)), Marker.NONE)
+        if self._ask and not self._reports_on and (self._answered or self.marker is not Marker.NONE):
+            self.wire.write(REPORTS_ON, ASK_S)
+            self._reports_on = True
 
-    def marked(self, wait_s: float) -> bool:
-        """Whether the printer answers, within ``wait_s`` seconds, the ``MARK`` that was sent behind a ticket."""
-        return self._answer(is_mark, wait_s) is not None
+    def _probe(self, marker: Marker) -> bool:
+        return self._asked(self._marked(marker) + INITIALISE, self._is_mark) is not None
+
+    def _marked(self, marker: Marker) -> bytes:
+        """The bytes of a new mark. Its id has only characters that are told apart from other answers (``_escpos_answers``)."""
+        if marker is Marker.NONE:
+            return b""
+        if marker is Marker.SENSORS:
+            self._expected = None
+            return ASK_SENSORS
+        self._id = (self._id + 1) & 0xFFFF
+        name = bytes(0x40 | self._id >> shift & 0x0F for shift in (12, 8, 4, 0))
+        self._expected = Block(b"\x22" + name)
+        return PROCESS_ID + name
+
+    def _is_mark(self, answer: Answer) -> bool:
+        return isinstance(answer, Sensors) if self._expected is None else answer == self._expected
+
+    def send(self, data: bytes, progress_s: float) -> None:
+        """Send a ticket and its mark; returns when everything left this machine."""
+        self._read_all()
+        again = REPORTS_ON if self._reports_on else b""  # a ticket begins with ESC @, which turns it off
+        self.wire.write(data + again + self._marked(self.marker or Marker.NONE), progress_s)
+        self.wire.drain(progress_s)
+
+    def printed(self, wait_s: float) -> bool:
+        """Whether the printer answers, within ``wait_s`` seconds, the mark that was sent behind a ticket."""
+        return self._await(self._is_mark, wait_s) is not None
+
+    def distrust_mark(self) -> None:
+        """The mark was not answered though nothing is the matter: the next ticket has the next best one."""
+        self.marker = Marker.SENSORS if self.marker is Marker.PROCESS_ID and self._probe(Marker.SENSORS) else Marker.NONE
+
+    def listen(self, seconds: float) -> None:
+        """Let time pass; raises ``DeviceError`` as soon as the printer is gone."""
+        self._await(lambda _: False, seconds)
+
+    def clear(self) -> bool:
+        """Take back what the printer has not printed yet; whether it said so."""
+        try:
+            self._read_all()
+            if self._asked(CLEAR, lambda answer: answer == CLEARED, CLEAR_S) is not None:
+                return True
+            self.wire.write(RECOVER, ASK_S)
+            self.wire.drain(ASK_S)
+        except DeviceError:
+            pass  # it is gone or takes nothing: closing the wire takes back what is on this side
+        return False
 
     def doubt_silence(self) -> None:
         """Ask a silent printer anew at the next ``now``: it may have been busy, or switched on only later."""
-        if self._may_ask:
-            self.answers = self.answers or None
-        if self._may_mark:
-            self.marks = self.marks or None
+        if self._ask and not self._answered:
+            self._answered = None
+        if self._mark and self.marker is Marker.NONE:
+            self.marker = None
+
+    def _asked(self, question: bytes, fits: Callable[[Answer], bool], wait_s: float | None = None) -> Answer | None:
+        self._read_all()
+        self.wire.write(question, ASK_S)
+        return self._await(fits, self._answer_s if wait_s is None else wait_s)
+
+    def _await(self, fits: Callable[[Answer], bool], wait_s: float) -> Answer | None:
+        deadline = time.monotonic() + wait_s
+        while (left := deadline - time.monotonic()) > 0:
+            answer = next(filter(fits, self._taken(self.wire.read(left))), None)
+            if answer is not None:
+                return answer
+        return None
+
+    def _taken(self, data: bytes) -> list[Answer]:
+        answers = self._input.feed(data)
+        for answer in answers:
+            if isinstance(answer, Report) and (fault := of_report(answer.data)) != self._reported:
+                self._reported = fault
+                self._tell(fault)
+        return answers
+
+    def _read_all(self) -> None:
+        """Read what waits in the line; an answer whose beginning is here is waited for, for its rest would look like others."""
+        while data := self.wire.read(REST_S if self._input.midway else 0.0):
+            self._taken(data)
+        self._input.silence()

@@ -1,64 +1,19 @@
-"""One contact and one lamp on a GPIO pin, and the border to gpiozero: what its libraries raise, its one factory, its one thread."""
+"""One button on a GPIO pin, and the border to gpiozero: what its libraries raise, its one factory, its one thread."""
 
-import asyncio
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from glob import glob
 from typing import Any
 
 from kiosd.errors import DeviceError
-from kiosd.ports import LampState, boottime
-from kiosd.threads import Inbox
+from kiosd.threads import VITAL
 
 HARDWARE_BOUNCE_S = 0.02  # lgpio reports an edge only after the pin was quiet for so long, so longer would swallow short presses
-BLINK_S = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """A button's contact closed or opened; ``at`` as in ``Press``."""
-
-    button: str
-    down: bool
-    at: float
-
-
-class Contact:
-    """What one contact's edges mean, from their times alone.
-
-    A press is a closing after ``debounce_s`` without any edge, so that neither the bounces of a press nor those of a release
-    count. ``stuck`` is a contact held longer than ``stuck_s``; bounces in between do not start that time again.
-    """
-
-    def __init__(self, debounce_s: float, stuck_s: float, down: bool, at: float) -> None:
-        self._debounce_s = debounce_s
-        self._stuck_s = stuck_s
-        self._down = down
-        self._edge_at = float("-inf")
-        self._held_since = at if down else None
-        self.stuck = False
-
-    def edge(self, down: bool, at: float) -> bool:
-        """Whether this edge is a press."""
-        press = down and not self._down and at - self._edge_at >= self._debounce_s
-        if press or (down and self._held_since is None):
-            self._held_since = at
-        self._down, self._edge_at = down, at
-        return press
-
-    def check(self, down: bool, at: float) -> bool:
-        """Whether ``stuck`` changed, told the pin's level now. The level also makes good an opening edge that was lost."""
-        if not down:
-            self._down = False
-            if at - self._edge_at >= self._debounce_s:
-                self._held_since = None
-        elif self._held_since is None:
-            self._held_since = at  # not ``_down``: the edge of this press may still be on its way
-        before, self.stuck = self.stuck, self._held_since is not None and at - self._held_since >= self._stuck_s
-        return self.stuck != before
+PULLS = ("SET_PULL_NONE", "SET_BIAS_DISABLE")  # of a whole lgpio: one or the other, by its version
+CHIPS = "/dev/gpiochip*"
 
 
 class Button:
@@ -68,59 +23,18 @@ class Button:
     would be such an exception.
     """
 
-    def __init__(self, name: str, device: Any, down_level: bool, debounce_s: float, stuck_s: float, inbox: Inbox[Edge]) -> None:
-        self._name = name
-        self._device = device
-        self._inbox = inbox
-        self._down_level = down_level
-        self.contact = Contact(debounce_s, stuck_s, self.is_down(), boottime())
+    def __init__(self, device: Any, down_level: bool, debounce_s: float, changed: Callable[[bool], None]) -> None:
+        self._device, self._changed, self._down_level = device, changed, down_level
         device.pin.bounce = min(HARDWARE_BOUNCE_S, debounce_s)
         device.pin.edges = "both"
-        device.pin.when_changed = self._changed  # gpiozero keeps a weak reference: this object must live as long as the device
+        device.pin.when_changed = self._edge  # gpiozero keeps a weak reference: this object must live as long as the device
 
-    def _changed(self, _ticks: object, level: object) -> None:
-        self._inbox.put_from_thread(Edge(self._name, bool(level) == self._down_level, boottime()))
+    def _edge(self, _ticks: object, level: object) -> None:
+        self._changed(bool(level) == self._down_level)
 
     def is_down(self) -> bool:
         """Whether the contact is closed now."""
         return bool(self._device.is_active)
-
-
-class Lamp:
-    """One output pin; it blinks by the loop's timer, for gpiozero would start a thread for each lamp."""
-
-    def __init__(self, device: Any, inbox: Inbox[Edge]) -> None:
-        self._device = device
-        self._inbox = inbox
-        self._timer: asyncio.TimerHandle | None = None
-
-    def show(self, state: LampState) -> None:
-        """Set the lamp; the pin library's errors come out as they are."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._device.value = state is not LampState.OFF
-        if state is LampState.BLINK:
-            self._blink_later(False)
-
-    def _blink_later(self, lit: bool) -> None:
-        self._timer = asyncio.get_running_loop().call_later(BLINK_S, self._blink, lit)
-
-    def _blink(self, lit: bool) -> None:
-        try:
-            with border("lamp"):
-                self._device.value = lit
-        except DeviceError as exc:
-            self._inbox.fail_from_thread(exc)  # a timer has no caller: the reader of the presses learns it
-        else:
-            self._blink_later(not lit)
-
-    def close(self) -> None:
-        """Lamp out, pin free."""
-        try:
-            self.show(LampState.OFF)
-        finally:
-            self._device.close()
 
 
 @contextmanager
@@ -139,17 +53,48 @@ def pin_factory() -> Any:
     """gpiozero's one factory of this process, made by the first panel. Trying the next library after a failure is an error here."""
     from gpiozero import Device, PinFactoryFallback
 
-    with border(f"no working GPIO with GPIOZERO_PIN_FACTORY={os.environ.get('GPIOZERO_PIN_FACTORY', '')}"), warnings.catch_warnings():
-        warnings.simplefilter("error", PinFactoryFallback)
-        Device.ensure_pin_factory()
+    name = os.environ.get("GPIOZERO_PIN_FACTORY", "")
+    try:
+        with border(f"no working GPIO with GPIOZERO_PIN_FACTORY={name}"), warnings.catch_warnings():
+            warnings.simplefilter("error", PinFactoryFallback)
+            Device.ensure_pin_factory()
+    except DeviceError as exc:
+        raise DeviceError(f"{exc}{remedy(name, str(exc))}", exc.code) from exc
     return Device.pin_factory
 
 
+def remedy(name: str, error: str, modules: Mapping[str, Any] | None = None) -> str:
+    """What to do about a factory ``name`` that could not be made, as the end of a sentence; empty for what only its ``error`` explains."""
+    if not name:
+        return "; set GPIOZERO_PIN_FACTORY=lgpio, as kiosd's unit does"
+    if name != "lgpio":
+        return ""
+    lgpio = (sys.modules if modules is None else modules).get("lgpio")
+    if lgpio is None:
+        return "; lgpio is not installed: apt install python3-lgpio, or pip install 'lgpio>=0.2.2'"
+    if not any(hasattr(lgpio, constant) for constant in PULLS):
+        return "; this lgpio is the dead 0.0.0.2 that pip takes for lack of a wheel: apt install python3-lgpio, pip install adafruit-lgpio"
+    if ".lgd-nfy" in error:
+        return f"; lgpio needs a working directory that it may write to, and {os.getcwd()} is none: WorkingDirectory in the unit"  # noqa: PTH109
+    chips = sorted(glob(CHIPS))  # noqa: PTH207 - a pattern of absolute paths
+    if not chips:
+        return "; there is no /dev/gpiochip0: this is no board with GPIO, or its kernel has no driver for it"
+    if not any(os.access(chip, os.R_OK | os.W_OK) for chip in chips):
+        return f"; {chips[0]} may not be opened: put kiosd's user into group gpio, and install the udev rules"
+    return ""
+
+
 def callback_thread(factory: Any) -> Any:
-    """lgpio's one callback thread, ``None`` with another library. A dead one is replaced: opening pins again would not do it."""
+    """lgpio's one callback thread, ``None`` with another library. A dead one is replaced: opening pins again would not do it.
+
+    One that stays dead is for the watchdog: no panel of this process will ever hear a button again.
+    """
     library: Any = getattr(sys.modules[type(factory).__module__], "lgpio", None)
     thread = getattr(library, "_notify_thread", None)
-    if thread is not None and not thread.is_alive():
+    if thread is None:
+        return None
+    VITAL.check("lgpio's callback thread", lambda: bool(library._notify_thread.is_alive()))
+    if not thread.is_alive():
         with border("the GPIO library's callback thread has died and cannot be replaced"):
             thread = library._callback_thread()
             library._notify_thread = thread

@@ -1,7 +1,9 @@
-"""Serial ports by pyserial: open, write and close with deadlines, errors translated. Shared by serial scanners and displays."""
+"""Serial ports by pyserial: find, open, write and close with deadlines, errors translated. Shared by serial scanners and displays."""
 
 import errno
+import fcntl
 import select
+import struct
 import termios
 import time
 from collections.abc import Iterator
@@ -11,18 +13,26 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import StringConstraints
 
 from kiosd.errors import DeviceError
+from kiosd_drivers._match import SERIAL_LINKS, Match, usb_node
 
 if TYPE_CHECKING:
     import serial
 
 Baudrate = Literal[1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200]
 Flow = Literal["none", "rtscts", "xonxoff"]
+Bits = Literal[7, 8]
+Parity = Literal["none", "even", "odd", "mark", "space"]
+StopBits = Literal[1, 2]
 PortPath = Annotated[str, StringConstraints(pattern=r"^/[^\x00-\x1f]+$", max_length=255)]
 """Where the port is. A name under /dev/serial/by-id or by-path stays the same after a replug; ttyUSB0 does not."""
 
 OPEN_S = 6.0  # a USB adapter answers each of the control transfers of an open within 5 s, or the kernel gives up
 CLOSE_S = 2.0
 DRAIN_POLL_S = 0.005  # five characters at 9600 baud
+SERIAL_STRUCT = 128  # bytes; struct serial_struct of linux/serial.h has 72 or less
+CLOSING_WAIT = struct.Struct("@H")
+CLOSING_WAIT_AT = 40  # its place, before the first member that is as long as a pointer
+NO_WAIT = 65535  # ASYNC_CLOSING_WAIT_NONE
 
 CODES = {
     errno.ENOENT: "absent",
@@ -62,20 +72,61 @@ def translated(path: str) -> Iterator[None]:
         raise DeviceError(f"{path}: {errno.errorcode.get(number, number)}", CODES.get(number, "io")) from exc
 
 
-def open_port(path: str, baudrate: int, write_timeout_s: float = 1.0, flow: Flow = "none") -> "serial.Serial":
-    """Open ``path`` 8N1 for us alone; reads take what is there, writes end within ``write_timeout_s`` seconds. Blocks."""
+def one_of(port: str | None, match: Match | None) -> None:
+    """For a configuration that has both: ``ValueError`` unless exactly one of them is given."""
+    if (port is None) == (match is None):
+        raise ValueError("give either port, the path of the serial port, or match, the rules that find it")
+
+
+def place(port: str | None, match: Match | None) -> str:
+    """What to call a port before it is found."""
+    return port or f"the serial port with {match}"
+
+
+def find_port(port: str | None, match: Match | None) -> str:
+    """The path of the port; ``DeviceError`` ``absent`` or ``ambiguous`` where rules find none or several. Blocks for a moment."""
+    return port or usb_node("tty", match or Match(), SERIAL_LINKS)
+
+
+def open_port(
+    path: str,
+    baudrate: int,
+    write_timeout_s: float = 1.0,
+    flow: Flow = "none",
+    bits: Bits = 8,
+    parity: Parity = "none",
+    stop_bits: StopBits = 1,
+) -> "serial.Serial":
+    """Open ``path`` for us alone; reads take what is there, writes end within ``write_timeout_s`` seconds. Blocks."""
     import serial
 
     with translated(path):
-        return serial.Serial(
+        port = serial.Serial(
             path,
             baudrate,
+            bits,
+            parity[0].upper(),
+            stop_bits,
             timeout=0,
             write_timeout=write_timeout_s,
             exclusive=True,
             rtscts=flow == "rtscts",
             xonxoff=flow == "xonxoff",
         )
+    _forget_output_when_closed(port.fileno())
+    return port
+
+
+def _forget_output_when_closed(fd: int) -> None:
+    """Let a close of a jammed port not wait 30 s for its output (lab: closing_wait); where that is not possible ``close_port`` helps.
+
+    It is not possible for a pty, which needs no cure, and for a user that is not root: there a udev rule does it (60-kiosd.rules).
+    """
+    state = bytearray(SERIAL_STRUCT)
+    with suppress(OSError):
+        fcntl.ioctl(fd, termios.TIOCGSERIAL, state)
+        CLOSING_WAIT.pack_into(state, CLOSING_WAIT_AT, NO_WAIT)
+        fcntl.ioctl(fd, termios.TIOCSSERIAL, state)
 
 
 def send(port: "serial.Serial", data: bytes) -> None:

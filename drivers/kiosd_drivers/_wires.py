@@ -29,7 +29,6 @@ CHUNK = 8192  # usblp's own buffer: it takes no more at once
 LOOK_AGAIN_S = 0.01  # while the kernel's output queue empties: there is no event for "empty" on a tty or a socket
 USBLP_MAJORS = frozenset({180, 6})  # Documentation/admin-guide/devices.txt: USB character devices, parallel printers
 LPGETSTATUS = 0x060B  # include/uapi/linux/lp.h
-LP_PAPER_EMPTY = 0x20  # IEEE 1284 status byte: paper empty
 
 CODES = {
     errno.ENOENT: "absent",
@@ -161,20 +160,15 @@ class Wire:
             raise DeviceError(f"{self._port}: the other end hung up", "absent")
         return data
 
-    def discard_input(self) -> None:
-        """Throw away what came unasked, so that the next byte answers the next question; raises when the printer is gone."""
-        while self.read(0.0):
-            pass
-
-    def paper_empty(self) -> bool:
-        """The paper bit of the USB printer class: it is told even while the data pipe is stuck. False on wires that have none."""
+    def port_status(self) -> int | None:
+        """The status byte of the USB printer class: it is told even while the data pipe is stuck. None where there is none."""
         if not self._usblp:
-            return False
+            return None
         try:
             answer = fcntl.ioctl(self._fd, LPGETSTATUS, b"\0" * 4)
         except OSError:  # not every printer has it; that the device is gone is said by the next poll
-            return False
-        return bool(answer[0] & LP_PAPER_EMPTY)
+            return None
+        return answer[0]
 
     def _ready(self, event: int, deadline: float) -> bool:
         """Whether ``event`` came before ``deadline``; raises when the other end hung up and there is nothing left to read."""

@@ -5,79 +5,88 @@ driver = "serial_display"
 port = "/dev/serial/by-id/usb-Example_Display-if00"
 protocol = "cd5220"
 
-``protocol = "cd5220"`` is the usual 2x20 customer display. Counter boards have no standard: ``protocol = "frame"`` sends what ``frame``
-describes, for example ``frame = '02 {counter:2} {digits:4} {sum8} 03'`` (the words are in ``_faces.py``).
+``protocol`` is one of the languages of customer displays with two lines of 20 characters (``_dialects.py``). Counter boards have no
+standard: ``protocol = "frame"`` sends what ``frame`` describes, for example ``frame = '02 {counter:2} {digits:4} {sum8} 03'`` (the words
+are in ``_faces.py``). Boards on one RS-485 line have the same ``port`` and frames with different addresses.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from kiosd.errors import DeviceError
-from kiosd.ports import CallDisplay, DriverConfig, Face
-from kiosd.threads import Lane, lane
-from kiosd_drivers._faces import CD5220_INIT, Frame, cd5220, plain
-from kiosd_drivers._serial import CLOSE_S, OPEN_S, Baudrate, Flow, PortPath, close_port, open_port, send
+from kiosd.ports import CallDisplay, DriverConfig, Face, SharedLine, safe_text
+from kiosd_drivers._bus import Display, Gap, Line, Message, Rs485, WriteTimeout, join
+from kiosd_drivers._dialects import DIALECTS, TwoLines
+from kiosd_drivers._faces import Frame
+from kiosd_drivers._letters import Letters
+from kiosd_drivers._serial import Baudrate, Flow, PortPath, send
 
 if TYPE_CHECKING:
     import serial
 
-
-def _parses(text: str) -> str:
-    Frame.parse(text)
-    return text
-
-
-Word = Annotated[str, StringConstraints(min_length=1, max_length=14), AfterValidator(plain)]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=14), AfterValidator(safe_text)]
 """A word before a number; 14 characters leave room for " A1000" on a line of 20."""
 
 
 class Config(DriverConfig):
-    """``write_timeout_s``: a display that takes nothing for so long is not working. ``flow``: most displays have none."""
+    """A line of 8 data bits, no parity, one stop bit, and the language that the display speaks."""
 
-    port: PortPath
-    baudrate: Baudrate = 9600
-    flow: Flow = "none"
-    protocol: Literal["cd5220", "frame"]
-    frame: Annotated[str, StringConstraints(max_length=1000), AfterValidator(_parses)] | None = None
-    number_word: Word = "NOMOR"
-    counter_word: Word = "LOKET"
-    write_timeout_s: float = Field(default=1.0, ge=0.1, le=10.0)
+    port: PortPath = Field(description="The serial port; several frame boards may be on one.")
+    baudrate: Baudrate = Field(default=9600, description="Bits per second, as the display is set.")
+    flow: Flow = Field(default="none", description="Flow control; most displays have none.")
+    protocol: Literal["cd5220", "epson", "dsp800", "frame"] = Field(description="The display's language; frame: as frame says.")
+    frame: Annotated[str, StringConstraints(max_length=1000)] | None = Field(
+        default=None, description='The board\'s frame, word by word; with protocol = "frame" only.'
+    )
+    letters: Letters | None = Field(
+        default=None, description='What becomes of the letter of A012 in {digits}: "drop", "lamp" or a table { A = 1, B = 2 }.'
+    )
+    number_word: Word = Field(default="NOMOR", description="The word before a ticket's number, on displays with two lines.")
+    counter_word: Word = Field(default="LOKET", description="The word before a counter's number, on displays with two lines.")
+    brightness: Annotated[int, Field(ge=1, le=4)] | None = Field(
+        default=None, description="1 (dim) to 4 (bright), for cd5220 and epson; as the display is set when it is left out."
+    )
+    write_timeout_s: WriteTimeout = 1.0
+    gap_s: Gap = 0.03
+    rs485: Rs485 = False
 
     @model_validator(mode="after")
-    def _one_protocol(self) -> "Config":
+    def _fits(self) -> "Config":
         if (self.protocol == "frame") != (self.frame is not None):
             raise ValueError('"frame" is given with protocol = "frame", and only with it')
+        if self.frame is not None:
+            Frame.parse(self.frame, self.letters)
+        elif self.letters is not None:
+            raise ValueError('"letters" is for protocol = "frame"; the other displays show letters')
+        if self.brightness is not None and (self.frame is not None or DIALECTS[self.protocol].dim is None):
+            raise ValueError("this protocol has no command for the brightness: leave it out")
         return self
 
-    def encoder(self) -> Callable[[Face], bytes]:
-        """What turns a face into the bytes of this display."""
-        if self.frame is not None:
-            return Frame.parse(self.frame).encode
-        return partial(cd5220, number_word=self.number_word, counter_word=self.counter_word)
+    def shared_line(self) -> SharedLine | None:
+        """Boards with frames of their own can be on one line; customer displays have no addresses."""
+        if self.frame is None:
+            return None
+        same = ("baudrate", "flow", "write_timeout_s", "gap_s", "rs485")
+        return SharedLine({key: getattr(self, key) for key in same}, "frame", self.frame)
 
 
-class SerialDisplay:
-    """The ``CallDisplay`` port: every face whole, the newest one only."""
+def _language(config: Config) -> tuple[bytes, Callable[[Face], bytes]]:
+    """What prepares the display, and what turns a face into its bytes."""
+    if config.frame is not None:
+        return b"", Frame.parse(config.frame, config.letters).encode
+    two_lines = TwoLines(DIALECTS[config.protocol], config.number_word, config.counter_word, config.brightness)
+    return two_lines.init, two_lines.encode
 
-    def __init__(self, port: "serial.Serial", lane_: Lane, encode: Callable[[Face], bytes], deadline_s: float) -> None:
-        self._port = port
-        self._lane = lane_
-        self._encode = encode
-        self._deadline_s = deadline_s
-        self._turn = asyncio.Lock()
-        self._newest: Face | None = None
 
-    async def show(self, face: Face) -> None:
-        """Show ``face``; a face that waited while a newer one came is left out. ``DeviceError``: ``absent``, ``timeout`` or ``io``."""
-        self._newest = face
-        async with self._turn:
-            if face is self._newest:
-                await self._lane.run(partial(send, self._port, self._encode(face)), self._deadline_s)
+def _message(data: bytes) -> Message:
+    def write(port: "serial.Serial") -> int:
+        send(port, data)
+        return len(data)
+
+    return write
 
 
 class SerialDisplayDriver:
@@ -85,24 +94,27 @@ class SerialDisplayDriver:
     port: ClassVar[type] = CallDisplay
 
     @asynccontextmanager
-    async def open(self, config: Config, /) -> AsyncIterator[SerialDisplay]:
-        """Open the port and prepare the display; all blocking calls are in one lane, closing too."""
-        async with lane(f"display {config.port}") as it:
-            port = await it.run(partial(open_port, config.port, config.baudrate, config.write_timeout_s, config.flow), OPEN_S, close_port)
-            try:
-                deadline_s = 6 * config.write_timeout_s  # ``send`` ends in half of it; the rest is for one whose caller was cancelled
-                if config.protocol == "cd5220":
-                    await it.run(partial(send, port, CD5220_INIT), deadline_s)
-                yield SerialDisplay(port, it, config.encoder(), deadline_s)
-            finally:
-                await _close(it, port)
+    async def open(self, config: Config, /) -> AsyncIterator[Display]:
+        """Join the line and prepare the display; ``DeviceError`` when the port is not there."""
+        line = Line(
+            config.port,
+            config.baudrate,
+            config.flow,
+            write_timeout_s=config.write_timeout_s,
+            gap_s=config.gap_s,
+            rs485=config.rs485,
+            alone=config.frame is None,
+        )
+        frame_s = 3 * config.write_timeout_s  # ``send`` ends in so long
+        init, encode = _language(config)
+        async with join(line) as bus:
+            if init:
+                await bus.send(partial(_messages, init), frame_s)
+            yield Display(bus, lambda face: _messages(encode(face)), frame_s)
 
 
-async def _close(it: Lane, port: "serial.Serial") -> None:
-    try:
-        await it.run(partial(close_port, port), CLOSE_S)
-    except DeviceError:
-        return  # the kernel keeps the port: its thread is left behind, and opening it again says "busy" until it lets go
+def _messages(data: bytes) -> Sequence[Message]:
+    return (_message(data),)
 
 
 DRIVER = SerialDisplayDriver()

@@ -1,118 +1,48 @@
-"""A simulated call display on a serial line: it decodes what it is sent, remembers it, and can be looked at as text or picture.
-
-It reads the two languages of ``kiosd_drivers.serial_display`` by itself and shares no code with it, so that a mistake there shows here.
-"""
+"""A simulated call display on its line: it decodes what it is sent, remembers it, and can be looked at as text or picture."""
 
 import asyncio
-import re
 from collections.abc import Callable
-from functools import reduce
-from operator import xor
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from kiosd_sim.ledmatrix import MatrixScreen, SpiPort
 from kiosd_sim.serialport import SerialPort
 
-COLUMNS, ROWS = 20, 2
+if TYPE_CHECKING:
+    from PIL import Image
+
 HISTORY = 1000  # faces
 
 Lines = tuple[str, ...]
 
 
 class Screen(Protocol):
-    """Bytes in, lines of text out. ``garbage`` are the bytes that meant nothing: a driver's mistake, or a torn frame."""
+    """Bytes in, lines of text out. ``garbage`` are the bytes that meant nothing: a driver's mistake, or a torn frame.
+
+    ``feed`` returns what the screen answers; ``forget`` is a power cut.
+    """
 
     garbage: bytearray
 
     @property
     def lines(self) -> Lines: ...
-    def feed(self, data: bytes) -> None: ...
-
-
-class Cd5220Screen:
-    """A 2x20 display of the CD5220 dialect: ESC @, CLR, ESC Q A text CR, ESC Q B text CR."""
-
-    COMMAND = re.compile(rb"(?P<reset>\x1b@)|(?P<clear>\x0c)|\x1bQ(?P<row>[AB])(?P<text>[\x20-\x7e]{0,20})\r")
-    UNFINISHED = re.compile(rb"\x1b(Q([AB][\x20-\x7e]{0,20})?)?")
-
-    def __init__(self) -> None:
-        self.garbage = bytearray()
-        self._rows = [" " * COLUMNS] * ROWS
-        self._rest = b""
-
-    @property
-    def lines(self) -> Lines:
-        return tuple(row.rstrip() for row in self._rows)
-
-    def feed(self, data: bytes) -> None:
-        self._rest += data
-        while self._rest and not self.UNFINISHED.fullmatch(self._rest):
-            command = self.COMMAND.match(self._rest)
-            if command is None:
-                self.garbage.append(self._rest[0])
-            elif command["row"] is None:
-                self._rows = [" " * COLUMNS] * ROWS
-            else:
-                self._rows["AB".index(command["row"].decode())] = command["text"].decode().ljust(COLUMNS)
-            self._rest = self._rest[1 if command is None else command.end() :]
-
-
-class FrameScreen:
-    """A board that understands frames of one template, its fields as lines. Anything else, a wrong sum too, is garbage."""
-
-    WORDS = re.compile(r'(?P<byte>[0-9A-Fa-f]{2})(?!\S)|"(?P<text>[^"]+)"|\{(?P<name>\w+)(?::(?P<form>\w+))?(?:@(?P<start>\d+))?\}')
-    SUMS = {"sum8": lambda data: sum(data) % 256, "xor8": lambda data: reduce(xor, data, 0)}  # noqa: RUF012 - a constant table
-
-    def __init__(self, template: str) -> None:
-        self.garbage = bytearray()
-        self._fields: list[tuple[int, int, bool]] = []  # from, to, binary
-        self._fixed: list[tuple[int, bytes]] = []
-        self._sums: list[tuple[int, int, str]] = []  # at, from, kind
-        self._size = 0
-        self._rest = b""
-        self.lines: Lines = ()
-        for word in self.WORDS.finditer(template):
-            self._size += self._learn(word)
-
-    def _learn(self, word: re.Match[str]) -> int:
-        at, form = self._size, word["form"] or ""
-        if fixed := bytes.fromhex(word["byte"] or "") or (word["text"] or "").encode("ascii"):
-            self._fixed.append((at, fixed))
-            return len(fixed)
-        if word["name"] in self.SUMS:
-            self._sums.append((at, int(word["start"] or 0), word["name"]))
-            return 1
-        size = int(form[1:]) // 8 if form.startswith("u") else int(form)
-        self._fields.append((at, at + size, form.startswith("u")))
-        return size
-
-    def feed(self, data: bytes) -> None:
-        self._rest += data
-        while len(self._rest) >= self._size:
-            frame = self._rest[: self._size]
-            if self._is_whole(frame):
-                self.lines = tuple(
-                    str(int.from_bytes(frame[a:b], "big")) if binary else frame[a:b].decode("ascii").rstrip()
-                    for a, b, binary in self._fields
-                )
-                self._rest = self._rest[self._size :]
-            else:
-                self.garbage.append(self._rest[0])
-                self._rest = self._rest[1:]
-
-    def _is_whole(self, frame: bytes) -> bool:
-        return (
-            all(frame.startswith(fixed, at) for at, fixed in self._fixed)
-            and all(frame[at] == self.SUMS[kind](frame[start:at]) for at, start, kind in self._sums)
-            and all(binary or (frame[a:b].isascii() and frame[a:b].decode().isprintable()) for a, b, binary in self._fields)
-        )
+    def feed(self, data: bytes) -> bytes: ...
+    def forget(self) -> None: ...
+    def picture(self) -> "Image.Image": ...
 
 
 class SimBoard:
-    """A display at ``link``. ``history`` holds what it showed, oldest first; a face can come in pieces, each is remembered."""
+    """A display at ``line``: a path, or a port that others are on too.
 
-    def __init__(self, link: Path, screen: Screen) -> None:
-        self.port = SerialPort(link, self._on_data)
+    ``history`` holds what it showed, oldest first; a face can come in pieces, each is remembered.
+    """
+
+    def __init__(self, line: Path | SerialPort, screen: Screen) -> None:
+        self.port: SerialPort | SpiPort
+        if isinstance(line, SerialPort):
+            self.port = line
+        else:
+            self.port = (SpiPort if isinstance(screen, MatrixScreen) else SerialPort)(line, self.feed)
         self.screen = screen
         self.history: list[Lines] = []
         self._changed = asyncio.Event()
@@ -121,9 +51,11 @@ class SimBoard:
     def lines(self) -> Lines:
         return self.screen.lines
 
-    def _on_data(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> None:
+        """Take what comes on the line, and answer."""
         before = self.lines
-        self.screen.feed(data)
+        if (answer := self.screen.feed(data)) and isinstance(self.port, SerialPort):
+            self.port.say(answer)
         if self.lines != before:
             self.history = [*self.history[1 - HISTORY :], self.lines]
             self._changed.set()
@@ -137,17 +69,17 @@ class SimBoard:
         return self.lines
 
     def save_png(self, path: Path) -> None:
-        """What is shown now as a picture: green characters of a dark 2x20 board."""
-        from PIL import Image, ImageDraw
+        """What is shown now as a picture."""
+        self.screen.picture().save(path, "PNG")
 
-        cell_w, cell_h, scale, border = 9, 14, 4, 6
-        image = Image.new("RGB", (COLUMNS * cell_w + 2 * border, ROWS * cell_h + 2 * border), (8, 14, 12))
-        draw = ImageDraw.Draw(image)
-        draw.fontmode = "1"  # dots are lit or not
-        cells = [(border + column * cell_w, border + row * cell_h) for row in range(ROWS) for column in range(COLUMNS)]
-        for left, top in cells:
-            draw.rectangle((left, top, left + cell_w - 2, top + cell_h - 2), fill=(12, 26, 22))
-        text = "".join(line[:COLUMNS].ljust(COLUMNS) for line in (*self.lines, "", "")[:ROWS])
-        for (left, top), char in zip(cells, text, strict=True):
-            draw.text((left, top), char, fill=(90, 255, 190))
-        image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST).save(path, "PNG")
+
+class SimBus:
+    """Several displays on one line."""
+
+    def __init__(self, link: Path, *screens: Screen) -> None:
+        self.port = SerialPort(link, self._on_data)
+        self.boards = tuple(SimBoard(self.port, screen) for screen in screens)
+
+    def _on_data(self, data: bytes) -> None:
+        for board in self.boards:
+            board.feed(data)

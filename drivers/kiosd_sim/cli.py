@@ -11,7 +11,9 @@ from pathlib import Path
 
 from kiosd.errors import Refused, Unavailable
 from kiosd_sim.control import ask
+from kiosd_sim.finger import Pins, PinsAbsent
 from kiosd_sim.floor import FAR_SOCKET, PINS_SOCKET, Panel, not_running, pin, read_floor
+from kiosd_sim.moods import SWITCHES
 
 STATE_HELP = "state directory of the simulation (default: $KIOSD_STATE, else var/sim here)"
 
@@ -40,17 +42,25 @@ def _rate(args: argparse.Namespace) -> str:
 
 
 def _push(args: argparse.Namespace, panel: Panel, button: str, place: str) -> str:
-    from kiosd_sim.pins import Pins, PinsAbsent  # gpiozero is slow to import
-
     number = pin(panel, button, place)
-    finger = Pins(args.state / PINS_SOCKET)
+    _finger(args, lambda finger: getattr(finger, args.how)(number), f"{place}, button {button}")
+    return f"{PAST[args.how]} {button} at {place} (pin {number})"
+
+
+def _two(args: argparse.Namespace) -> str:
+    panel = read_floor(args.state).tickets
+    first, second = (pin(panel, name[:1].upper() + name[1:], "the ticket machine") for name in (args.service, args.other))
+    _finger(args, lambda finger: finger.two(first, second), "the ticket machine")
+    return f"pressed two at once (pins {first} and {second})"
+
+
+def _finger(args: argparse.Namespace, do: Callable[[Pins], None], place: str) -> None:
     try:
-        (finger.bounce if args.bounce else finger.press)(number)
+        do(Pins(args.state / PINS_SOCKET))
     except PinsAbsent:
         raise Unavailable(not_running(args.state)) from None
     except ValueError as exc:
-        raise Refused("pin", {"message": f"{place}, button {button}: {exc}"}) from None
-    return f"pressed {button} at {place} (pin {number})"
+        raise Refused("pin", {"message": f"{place}: {exc}"}) from None
 
 
 def _far(args: argparse.Namespace, *words: str) -> None:
@@ -62,9 +72,15 @@ def _scan(args: argparse.Namespace) -> str:
     return f"scanned {len(args.text)} characters at counter {args.counter}"
 
 
-def _paper(args: argparse.Namespace) -> str:
-    _far(args, "paper", args.paper)
-    return f"paper {args.paper}"
+def _printer(args: argparse.Namespace) -> str:
+    how = getattr(args, args.deed)
+    _far(args, args.deed, how)
+    return f"{args.deed} {how}"
+
+
+def _switch(thing: str, what: str) -> Deed:
+    words = list(SWITCHES[thing])
+    return Deed(((thing.upper(), " or ".join((", ".join(words[:-1]), words[-1]))),), what, f"{thing} {words[-1]}", _printer)
 
 
 def _plug(args: argparse.Namespace) -> str:
@@ -76,15 +92,30 @@ COUNTER = ("COUNTER", "number of a counter")
 DEVICE = ("DEVICE", "a device on a cable, as in the configuration: printer, scanner_1, board ...")
 DEEDS = {
     "press": Deed((("SERVICE", "letter of a service"),), "press a button of the ticket machine", "press D", _press),
+    "two": Deed((("SERVICE", "letter of a service"), ("OTHER", "another one")), "press two ticket buttons at once", "two A B", _two),
     "key": Deed((COUNTER, ("KEY", "a key of that counter: advance, next ...")), "press an officer's key", "key 1 advance", _key),
     "scan": Deed((COUNTER, ("TEXT", "what the code says")), "hold a code before a counter's scanner", "scan 1 KARTU-1", _scan),
     "rate": Deed((COUNTER, ("SCORE", "4 to 1")), "press a button of a counter's rating panel", "rate 1 4", _rate),
-    "paper": Deed((("PAPER", "ok, near or out"),), "put paper into the printer, or take it out", "paper out", _paper),
+    "paper": _switch("paper", "put paper into the printer, or take it out"),
+    "cover": _switch("cover", "open the printer's cover, or close it"),
+    "cutter": _switch("cutter", "jam the printer's knife, or free it"),
+    "head": _switch("head", "let the print head be too hot, or cool"),
+    "offline": _switch("offline", "take the printer off the line, or put it back"),
+    "busy": _switch("busy", "let the printer take nothing for a while"),
+    "clone": _switch("clone", "let the printer answer like a cheap one"),
+    "slow": Deed((("SLOW", "bytes a second, or off"),), "let the printer take its bytes slowly", "slow 500", _printer),
+    "speed": Deed((("SPEED", "millimetres of paper a second, or off"),), "let the paper move at its own pace", "speed 150", _printer),
     "unplug": Deed((DEVICE,), "pull a device's cable", "unplug printer", _plug),
     "plug": Deed((DEVICE,), "put the cable back", "plug printer", _plug),
 }
 """Every subcommand of ``kiosd sim``."""
+WAYS = {
+    "bounce": "as with a worn contact that closes several times",
+    "stick": "and leave it pressed, as a button that hangs",
+    "free": "let a button go that hangs",
+}
 BUTTONS = ("press", "key", "rate")
+PAST = {"press": "pressed", "bounce": "pressed", "stick": "stuck", "free": "freed"}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -97,7 +128,8 @@ def parser() -> argparse.ArgumentParser:
         for argument, meaning in deed.arguments:
             one.add_argument(argument.lower(), metavar=argument, help=meaning)
         if name in BUTTONS:
-            one.add_argument("--bounce", action="store_true", help="as with a worn contact that closes several times")
+            for how, meaning in WAYS.items():
+                one.add_argument(f"--{how}", dest="how", action="store_const", const=how, default="press", help=meaning)
         if name == "press":
             one.add_argument("--priority", action="store_true", help="the service's priority button")
         one.add_argument("--state", type=Path, metavar="DIR", default=Path(os.environ.get("KIOSD_STATE") or "var/sim"), help=STATE_HELP)

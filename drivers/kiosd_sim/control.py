@@ -26,7 +26,7 @@ async def serve(path: Path, do: Do) -> AsyncIterator[None]:
         writer.write(f"{' '.join(reply.split())}\n".encode())
         writer.close()
 
-    with _listening(path) as listener:
+    with listening(path) as listener:
         server = await asyncio.start_unix_server(answer, sock=listener, limit=LINE_BYTES)
         try:
             yield
@@ -35,7 +35,8 @@ async def serve(path: Path, do: Do) -> AsyncIterator[None]:
 
 
 @contextmanager
-def _listening(path: Path) -> Iterator[socket.socket]:
+def listening(path: Path) -> Iterator[socket.socket]:
+    """A socket at ``path`` that only this user may talk to."""
     path.unlink(missing_ok=True)  # of a run that was killed
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(os.fspath(path))

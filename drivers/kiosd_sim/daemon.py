@@ -5,7 +5,7 @@ import json
 import os
 import socket
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,11 @@ async def check(preset: Path) -> None:
 
 
 @asynccontextmanager
-async def running_daemon(state: Path) -> AsyncIterator[Process]:
-    """The daemon on ``state``/kiosd.toml, ready; ``Trouble`` with the end of its log when it does not start."""
+async def running_daemon(state: Path, programs: Iterable[Path] = ()) -> AsyncIterator[Process]:
+    """The daemon on ``state``/kiosd.toml, ready; ``Trouble`` with the end of its log when it does not start.
+
+    ``programs``: directories of stand-ins for programs that it calls.
+    """
     command = kiosd("run", "--config", str(state / CONFIG), "--state", str(state), "--allow-volatile")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready, (state / LOG).open("wb") as log:
         ready.bind("")  # the kernel gives it a name outside the file system
@@ -37,6 +40,7 @@ async def running_daemon(state: Path) -> AsyncIterator[Process]:
         environment = os.environ | {
             "GPIOZERO_PIN_FACTORY": "kiosd_sim",
             "KIOSD_SIM_PINS": str(state / PINS_SOCKET),
+            "PATH": os.pathsep.join([*map(str, programs), os.environ.get("PATH", os.defpath)]),
             "NOTIFY_SOCKET": f"@{os.fsdecode(ready.getsockname()[1:])}",
         }
         async with child(*command, grace_s=GRACE_S, env=environment, stdout=log, stderr=log) as process:

@@ -10,15 +10,20 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from kiosd.errors import Refused
-from kiosd_sim.board import Cd5220Screen, FrameScreen, SimBoard
+from kiosd_sim.board import Screen, SimBoard
+from kiosd_sim.customerdisplay import CustomerDisplay
 from kiosd_sim.floor import Floor, named
+from kiosd_sim.ledmatrix import MatrixScreen, SpiPort
+from kiosd_sim.moods import RATES, SWITCHES, changed
+from kiosd_sim.numeralboard import FrameScreen, ModbusScreen
 from kiosd_sim.paper import PrintedSlip
 from kiosd_sim.printer import SimPrinter, sim_printer_pty, sim_printer_tcp
+from kiosd_sim.recorder import Recorder
 from kiosd_sim.scanner import SimScanner
 from kiosd_sim.serialport import SerialPort
 
 WHOLE_FACE_S = 0.05  # the rows of one face come one after the other
-PAPER = ("ok", "near", "out")
+LISTEN_S = 0.2  # how late a sentence may be seen
 
 
 class Watcher(Protocol):
@@ -26,6 +31,7 @@ class Watcher(Protocol):
 
     def slip(self, device: str, slip: PrintedSlip) -> None: ...
     def board(self, device: str, lines: tuple[str, ...]) -> None: ...
+    def voice(self, device: str, text: str) -> None: ...
 
 
 @dataclass
@@ -36,6 +42,7 @@ class FarSide:
     printers: dict[str, SimPrinter] = field(default_factory=dict)
     scanners: dict[str, SimScanner] = field(default_factory=dict)
     boards: dict[str, SimBoard] = field(default_factory=dict)
+    voices: dict[str, Recorder] = field(default_factory=dict)
     unplugged: set[str] = field(default_factory=set)
 
     async def scan(self, device: str, text: str) -> None:
@@ -44,19 +51,20 @@ class FarSide:
             raise Refused("unplugged", {"message": f"{device} is unplugged"})
         await self.scanners[device].send(text.encode(errors="surrogateescape"))
 
-    def paper(self, word: str) -> None:
-        """Put paper into every printer or take it out: a word of ``PAPER``."""
-        named(dict.fromkeys(PAPER), word, "state of paper")
+    def printer(self, thing: str, how: str) -> None:
+        """Do something to every printer, as ``moods`` has it: paper out, cover open ..."""
         if not self.printers:
             raise Refused("no_printer", {"message": "this kiosk has no printer"})
         for printer in self.printers.values():
-            printer.set(paper=word)
+            printer.become(changed(printer.mood, (thing, how)))
 
     async def unplug(self, device: str) -> None:
         """Pull a device's cable."""
         named(self.ports, device, "device on a cable")
         self.unplugged.add(device)
-        if device in self.printers:
+        if device in self.voices:
+            self.voices[device].set(error="No such device")
+        elif device in self.printers:
             await self.printers[device].unplug()
         else:
             self._line(device).unplug()
@@ -64,13 +72,15 @@ class FarSide:
     async def plug(self, device: str) -> None:
         """Put the cable back."""
         named(self.ports, device, "device on a cable")
-        if device in self.unplugged and device in self.printers:
+        if device in self.unplugged and device in self.voices:
+            self.voices[device].set()
+        elif device in self.unplugged and device in self.printers:
             await self.printers[device].plug()
         elif device in self.unplugged:
             self._line(device).plug()
         self.unplugged.discard(device)
 
-    def _line(self, device: str) -> SerialPort:
+    def _line(self, device: str) -> SerialPort | SpiPort:
         return (self.scanners | self.boards)[device].port
 
 
@@ -82,7 +92,9 @@ async def far_side(devices: dict[str, dict[str, Any]], directory: Path, watcher:
         for name, config in devices.items():
             if build := BUILDERS.get(config["driver"]):
                 far.ports[name] = await build(far, stack, name, config, directory / name, watcher)
-        tasks = [watching.create_task(_watch(name, board, watcher)) for name, board in far.boards.items()]
+        told = {name: board for name, board in far.boards.items() if not isinstance(board.screen, MatrixScreen)}  # dots are for pictures
+        tasks = [watching.create_task(_watch(name, board, watcher)) for name, board in told.items()]
+        tasks += [watching.create_task(_listen(name, recorder, watcher)) for name, recorder in far.voices.items()]
         try:
             yield far
         finally:
@@ -105,26 +117,64 @@ async def _scanner(far: FarSide, stack: AsyncExitStack, name: str, _: dict[str, 
 
 
 async def _display(far: FarSide, stack: AsyncExitStack, name: str, config: dict[str, Any], link: Path, _: Watcher) -> str:
-    far.boards[name] = SimBoard(link, FrameScreen(config["frame"]) if config["protocol"] == "frame" else Cd5220Screen())
+    far.boards[name] = SimBoard(link, SCREENS[config["driver"]](config))
     stack.enter_context(far.boards[name].port.plugged())
     return str(link)
+
+
+async def _voice(far: FarSide, _: AsyncExitStack, name: str, __: dict[str, Any], link: Path, ___: Watcher) -> str:
+    far.voices[name] = Recorder(link)
+    return str(far.voices[name].programs)
+
+
+def _modbus(config: dict[str, Any]) -> Screen:
+    form, low_first = config.get("number_format", "u16"), config.get("word_order") == "low_first"
+    return ModbusScreen(config["address"], config["number_register"], form, low_first, config.get("counter_register"))
+
+
+def _matrix(config: dict[str, Any]) -> Screen:
+    turned = config.get("reverse", False), config.get("upside_down", False)
+    return MatrixScreen(config.get("chips", 4), config.get("orientation", -90), *turned)
+
+
+SCREENS: dict[str, Callable[[dict[str, Any]], Screen]] = {
+    "serial_display": lambda config: FrameScreen(config["frame"]) if "frame" in config else CustomerDisplay(config["protocol"]),
+    "modbus_display": _modbus,
+    "max7219_display": _matrix,
+}
+"""Driver of a display -> what is behind its line."""
 
 
 BUILDERS: dict[str, Callable[..., Awaitable[str]]] = {
     "escpos_printer": _printer,
     "serial_scanner": _scanner,
-    "serial_display": _display,
+    **dict.fromkeys(SCREENS, _display),
+    "aplay_voice": _voice,
 }
 """Driver -> what plugs its far side in and says where the daemon finds it."""
 
 
 async def _watch(name: str, board: SimBoard, watcher: Watcher) -> None:
     shown: tuple[str, ...] = ()
+    told = shown
     while True:
         await board.shows(partial(_differs, shown), math.inf)
         await asyncio.sleep(WHOLE_FACE_S)
         shown = board.lines
-        watcher.board(name, shown)
+        if any(line.strip("0") for line in shown) and shown != told:  # a fresh call blinks: it is told once
+            told = shown
+            watcher.board(name, shown)
+
+
+async def _listen(name: str, recorder: Recorder, watcher: Watcher) -> None:
+    heard = 0
+    while True:
+        lines = recorder.lines(heard)
+        heard += len(lines)
+        for line in lines:
+            if text := line.get("begin", {}).get("text"):
+                watcher.voice(name, text)
+        await asyncio.sleep(LISTEN_S)
 
 
 def _differs(shown: tuple[str, ...], lines: tuple[str, ...]) -> bool:
@@ -138,8 +188,8 @@ async def _scan(far: FarSide, plan: Floor, counter: str, text: str) -> None:
     await far.scan(desk.scanner, text)
 
 
-async def _paper(far: FarSide, _: Floor, word: str) -> None:
-    far.paper(word)
+async def _printer_is(thing: str, far: FarSide, _: Floor, how: str) -> None:
+    far.printer(thing, how)
 
 
 async def _plug(far: FarSide, _: Floor, device: str) -> None:
@@ -152,7 +202,7 @@ async def _unplug(far: FarSide, _: Floor, device: str) -> None:
 
 REQUESTS: dict[str, tuple[int, Callable[..., Awaitable[None]]]] = {
     "scan": (2, _scan),
-    "paper": (1, _paper),
+    **{thing: (1, partial(_printer_is, thing)) for thing in (*SWITCHES, *RATES)},
     "plug": (1, _plug),
     "unplug": (1, _unplug),
 }

@@ -67,7 +67,10 @@ def _desk(document: dict[str, Any], number: int, desk: dict[str, Any]) -> Desk:
 
 
 def _panel(document: dict[str, Any], device: str | None) -> Panel:
-    return Panel(device, dict(document["devices"][device]["buttons"])) if device else Panel()
+    if not device:
+        return Panel()
+    buttons = document["devices"][device]["buttons"].items()
+    return Panel(device, {name: pins[0] if isinstance(pins, list) else pins for name, pins in buttons})
 
 
 def read_floor(state: Path) -> Floor:

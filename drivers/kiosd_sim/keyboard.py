@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 EVENT = struct.Struct("llHHi")  # struct input_event on 64-bit Linux: seconds, microseconds, type, code, value
-EV_SYN, EV_KEY, EV_MSC = 0, 1, 4
+EV_SYN, EV_KEY, EV_MSC, EV_LED = 0, 1, 4, 0x11
 SYN_REPORT, SYN_DROPPED, MSC_SCAN = 0, 3, 4
 UP, DOWN, REPEAT = 0, 1, 2
-KEY_TAB, KEY_ENTER, KEY_LEFTSHIFT = 15, 28, 42
+KEY_TAB, KEY_ENTER, KEY_LEFTCTRL, KEY_LEFTSHIFT = 15, 28, 29, 42
 TYPING_KEYS = tuple(range(1, 84))  # what every keyboard has, Esc to keypad dot
 
 _LAYOUT = {  # a US keyboard row by row: first key code, keys, keys with Shift
@@ -60,7 +60,25 @@ class SimInputDevice:
         self._keyboard = keyboard
 
     def capabilities(self) -> dict[int, list[int]]:
-        return {EV_SYN: [0], EV_KEY: list(self._keyboard.keys)}
+        return {EV_SYN: [0], EV_KEY: list(self._keyboard.keys), EV_LED: list(self._keyboard.lamps)}
+
+    def active_keys(self) -> list[int]:
+        return sorted(self._here().down)
+
+    def leds(self) -> list[int]:
+        return sorted(self._here().lit)
+
+    def set_led(self, led: int, value: int) -> None:
+        lit = self._here().lit
+        if value:
+            lit.add(led)
+        else:
+            lit.discard(led)
+
+    def _here(self) -> "SimKeyboard":
+        if not self._keyboard.path.exists():
+            raise OSError(errno.ENODEV, "No such device")
+        return self._keyboard
 
     def read(self) -> Iterator[Event]:
         """Everything that waits; ``BlockingIOError`` when nothing does, ENODEV when the keyboard is gone."""
@@ -92,6 +110,9 @@ class SimKeyboard:
     uniq: str = ""
     info: Info = Info(3, 0x1234, 0xABCD, 0x0111)
     keys: tuple[int, ...] = TYPING_KEYS
+    lamps: tuple[int, ...] = (0, 1, 2)  # NumLock, CapsLock, ScrollLock
+    down: set[int] = field(default_factory=set, init=False)
+    lit: set[int] = field(default_factory=set, init=False)
     holder: SimInputDevice | None = field(default=None, init=False)
     _open: dict[SimInputDevice, int] = field(default_factory=dict, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
@@ -154,6 +175,10 @@ class SimKeyboard:
 
     def key(self, code: int, value: int) -> None:
         """One key down, up or repeated, as a USB keyboard reports it: scan code, key, end of report."""
+        if value:
+            self.down.add(code)
+        else:
+            self.down.discard(code)
         self.emit((EV_MSC, MSC_SCAN, 0x70000 + code), (EV_KEY, code, value), (EV_SYN, SYN_REPORT, 0))
 
     def tap(self, code: int, shift: bool = False) -> None:
@@ -173,9 +198,28 @@ class SimKeyboard:
         if end is not None:
             self.tap(end)
 
+    def hold(self, code: int, repeats: int) -> None:
+        """A key that is held: down, so many repeats by the kernel, up."""
+        self.key(code, DOWN)
+        for _ in range(repeats):
+            self.key(code, REPEAT)
+        self.key(code, UP)
+
+    def control(self, char: str) -> None:
+        """Ctrl and a letter, as a scanner types a control character: ``control("m")`` is a carriage return."""
+        self.key(KEY_LEFTCTRL, DOWN)
+        self.tap(KEYS[char][0])
+        self.key(KEY_LEFTCTRL, UP)
+
     def overrun(self) -> None:
         """Tell the reader that the kernel lost events."""
         self.emit((EV_SYN, SYN_DROPPED, 0))
+
+    def lose(self, code: int, value: int) -> None:
+        """One key, as ``key``, of which nobody hears because the kernel's queue is full; the next report is whole again."""
+        with self._lock:
+            self.down = self.down | {code} if value else self.down - {code}
+        self.emit((EV_SYN, SYN_DROPPED, 0), (EV_SYN, SYN_REPORT, 0))
 
 
 class SimKeyboards:

@@ -6,6 +6,9 @@ words, at most 256 bytes; the answer is one line: ``ok``, ``error: ...`` or, for
     low 17 | high 17    hold the pin at this level until told otherwise, also while the daemon closes and opens it
     press 17 [80]       close the button's contact for so many milliseconds
     bounce 17 [30]      the same with a bad contact: five closings within so many milliseconds, then held for 80
+    stick 17            close the contact and leave it closed: a button that hangs, until ``free 17``
+    two 17 27 [5]       press two buttons within so many milliseconds
+    jabber 17 500 [200] so many edges a second from a loose wire, for so many milliseconds
     state               every pin in use: [{"pin": 17, "function": "in", "level": 1}, ...]
 """
 
@@ -17,36 +20,24 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gpiozero.pins.mock import MockFactory, MockPin
 
+from kiosd_sim.finger import BOUNCE_MS, JABBER_MS, PRESS_MS, TWO_MS, Pins, PinsAbsent, PinState
+
+__all__ = ["PinState", "Pins", "PinsAbsent", "SimFactory", "SimPin"]
+
 SOCKET_ENV = "KIOSD_SIM_PINS"
 LINE_BYTES = 256
-REPLY_BYTES = 8192
-PRESS_MS = 80
-BOUNCE_MS = 30
 BOUNCES = 5
 LAST_PIN = 27
 LONGEST_MS = 60_000
 
 
-class PinsAbsent(OSError):
-    """Nobody answers at the socket: the daemon is not running, or not on simulated pins."""
-
-
 class _BadRequest(ValueError):
     """A line that cannot be done; the text is the answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class PinState:
-    """``function`` is ``in`` or ``out``; ``level`` is true when the pin is high."""
-
-    function: str
-    level: bool
 
 
 class SimPin(MockPin):  # type: ignore[misc]  # gpiozero has no type hints
@@ -114,6 +105,10 @@ class _Server:
             "high": (self._high, 1, 1),
             "press": (self._press, 1, 2),
             "bounce": (self._bounce, 1, 2),
+            "stick": (self._stick, 1, 1),
+            "free": (self._free, 1, 1),
+            "two": (self._two, 2, 3),
+            "jabber": (self._jabber, 2, 3),
             "state": (self._state, 0, 0),
         }
         self._listener = _listen(path)
@@ -190,6 +185,41 @@ class _Server:
                 _sleep(milliseconds / (2 * BOUNCES - 2))
         return self._press(number)
 
+    def _stick(self, number: int) -> str:
+        pin = self._pin(number)
+        self._hold(pin, not pin.rest)
+        return "ok"
+
+    def _free(self, number: int) -> str:
+        pin = self._pin(number)
+        self._hold(pin, pin.rest)
+        return "ok"
+
+    def _two(self, first: int, second: int, milliseconds: int = TWO_MS) -> str:
+        pins = self._pin(first), self._pin(second)
+        try:
+            for pin, wait in zip(pins, (milliseconds, PRESS_MS), strict=True):
+                self._hold(pin, not pin.rest)
+                _sleep(wait)
+        finally:
+            for pin in pins:
+                self._hold(pin, pin.rest)
+        return "ok"
+
+    def _jabber(self, number: int, rate: int, milliseconds: int = JABBER_MS) -> str:
+        if not rate:
+            raise _BadRequest("a rate is edges a second, 1 or more")
+        pin = self._pin(number)
+        level, rest = pin.rest, pin.rest
+        try:
+            for _ in range(rate * milliseconds // 1000):
+                level = not level
+                self._hold(pin, level)
+                _sleep(1000 / rate)
+        finally:
+            self._hold(pin, rest)
+        return "ok"
+
     def _state(self) -> str:
         pins = sorted(self._pins().items())
         return json.dumps([{"pin": n, "function": "in" if p.function == "input" else "out", "level": int(p.state)} for n, p in pins])
@@ -232,46 +262,3 @@ def _number(word: str) -> int:
 def _sleep(milliseconds: float) -> None:
     """A finger holds a button for so long: real time, for what is pressed is debounced by the real clock."""
     time.sleep(milliseconds / 1000)
-
-
-class Pins:
-    """A finger on the buttons of a daemon that runs on ``SimFactory``. Blocking; raises ``PinsAbsent``, or ``ValueError`` for a refusal."""
-
-    def __init__(self, path: str | Path) -> None:
-        self._path = os.fspath(path)
-
-    def press(self, pin: int, seconds: float = PRESS_MS / 1000) -> None:
-        """Close the contact for ``seconds``; returns when it is open again."""
-        self._ask(f"press {pin} {round(seconds * 1000)}", wait_s=seconds)
-
-    def bounce(self, pin: int, seconds: float = BOUNCE_MS / 1000) -> None:
-        """One press through a bad contact that closes five times within ``seconds``."""
-        self._ask(f"bounce {pin} {round(seconds * 1000)}", wait_s=seconds)
-
-    def low(self, pin: int) -> None:
-        """Hold the pin low until ``high``."""
-        self._ask(f"low {pin}")
-
-    def high(self, pin: int) -> None:
-        """Hold the pin high until ``low``."""
-        self._ask(f"high {pin}")
-
-    def state(self) -> dict[int, PinState]:
-        """Every pin that the daemon uses, lamps included, by number."""
-        return {row["pin"]: PinState(row["function"], bool(row["level"])) for row in json.loads(self._ask("state"))}
-
-    def _ask(self, request: str, wait_s: float = 0.0) -> str:
-        try:
-            with socket.socket(socket.AF_UNIX) as connection:
-                connection.settimeout(wait_s + 5.0)
-                connection.connect(self._path)
-                connection.sendall(f"{request}\n".encode("ascii"))
-                with connection.makefile("rb") as lines:
-                    reply = lines.readline(REPLY_BYTES).decode()
-        except OSError as exc:
-            raise PinsAbsent(f"no simulated pins at {self._path}: is the daemon running? ({exc})") from exc
-        if not reply.endswith("\n"):
-            raise PinsAbsent(f"the simulated pins at {self._path} went away in the middle of {request!r}")
-        if reply.startswith("error: "):
-            raise ValueError(reply.removeprefix("error: ").strip())
-        return reply.strip()

@@ -1,97 +1,109 @@
-"""An ESC/POS ticket printer without the printer: on a pty or on TCP, with paper, cover, knife and moods.
+"""An ESC/POS ticket printer without the printer: with paper, cover, knife and moods. ``outlets`` and ``gprinter`` are its wires.
 
-It does what the real thing does (hardware section 1): it answers ``DLE EOT`` at once and ``GS r`` in its turn, takes bytes into a small
-buffer while it cannot print, and goes on when the paper is back.
+It does what the real thing does (hardware section 1): it obeys commands in real time at once, even among the data of a picture, answers
+``GS r`` and ``GS ( H`` in their turn, takes bytes into a small buffer while it cannot print, and goes on when the paper is back.
+``python -m kiosd_sim.printer --help``: the same for other programs.
 """
 
 import asyncio
-import os
-import tty
+import random
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any
 
 from kiosd_sim.escpos import Ask, Cut, Feed, Item, Operation, Parser, Unknown
-from kiosd_sim.paper import PrintedSlip
+from kiosd_sim.gprinter import GadgetOutlet
+from kiosd_sim.moods import CLONES, Mood, nonsense
+from kiosd_sim.outlets import READ_SIZE, Outlet, PtyOutlet, TcpOutlet
+from kiosd_sim.paper import DOTS_PER_MM, PrintedSlip, dots
+from kiosd_sim.realtime import Ears
 
-BUFFER_OPERATIONS = 400  # about 4 KB of a ticket's bytes: with this many waiting it reads no more
+BUFFER_BYTES = 4096  # with this many waiting it reads no more
 HISTORY = 1000  # slips and strange bytes that are remembered: a demonstration may run for days
 TEAR_DOTS = 100  # without a knife a feed of this many dots ends a slip: somebody tears it off
-READ_SIZE = 512
 SLOW_STEP_S = 0.05  # a slow printer takes its bytes in steps of this length
-
-
-@dataclass(frozen=True, slots=True)
-class Mood:
-    """How the printer is. ``slow`` is bytes per second; ``silent`` never answers, like a cheap clone."""
-
-    paper: Literal["ok", "near", "out"] = "ok"
-    cover: bool = False
-    offline: bool = False
-    silent: bool = False
-    slow: float | None = None
-
-    @property
-    def stopped(self) -> bool:
-        """Whether nothing can be printed."""
-        return self.paper == "out" or self.cover or self.offline
-
-    def status(self, question: int) -> int:
-        """The answer to ``DLE EOT question``: fixed bits 0x12 and what is the matter (hardware section 1)."""
-        out, near = self.paper == "out", self.paper != "ok"
-        return 0x12 | {
-            1: 0x08 * self.stopped,
-            2: 0x04 * self.cover | 0x20 * out,
-            4: 0x0C * near | 0x60 * out,
-        }.get(question, 0)
-
-    def sensors(self) -> int:
-        """The answer to ``GS r 1``: the paper sensors."""
-        return {"ok": 0x00, "near": 0x03, "out": 0x0C}[self.paper]
+XON, XOFF = b"\x11", b"\x13"
+SEED = 5
+Later = Callable[[float, Callable[[], None]], asyncio.TimerHandle]
+"""Do something in so many seconds: ``loop.call_later``, or a test's own."""
 
 
 class SimPrinter:
     """The far side. ``port`` is what a configuration writes; ``slips`` is what came out; ``on_slip`` is called with each slip.
 
-    ``torn`` holds what an unplugged printer had printed without cutting it off; ``strange`` the bytes it had no meaning for.
+    ``torn`` holds what was printed without being cut off when the power went or the buffer was cleared; ``strange`` the bytes it had no
+    meaning for. ``buffer`` is what it holds at most, in bytes.
     """
 
     def __init__(
-        self, outlet: "Outlet", columns: int = 32, cutter: bool = True, on_slip: Callable[[PrintedSlip], None] | None = None
+        self,
+        outlet: Outlet,
+        columns: int = 32,
+        cutter: bool = True,
+        on_slip: Callable[[PrintedSlip], None] | None = None,
+        buffer: int = BUFFER_BYTES,
+        later: Later | None = None,
     ) -> None:
         self.mood = Mood()
         self.slips: deque[PrintedSlip] = deque(maxlen=HISTORY)
         self.torn: deque[PrintedSlip] = deque(maxlen=HISTORY)
         self.strange: deque[bytes] = deque(maxlen=HISTORY)
         self._outlet, self._columns, self._cutter, self._on_slip = outlet, columns, cutter, on_slip
+        self._size, self._later = buffer, later
         self._untaken: deque[PrintedSlip] = deque(maxlen=HISTORY)
         self._came_out = asyncio.Event()
         self._begun = asyncio.Event()
         self._room = asyncio.Event()
+        self._chance = random.Random(SEED)
         self._items: list[Item] = []
+        self._moving: asyncio.TimerHandle | None = None
+        self._clear()
         self._power_on()
 
     def _power_on(self) -> None:
+        self._ears = Ears()
+        self._mask = 0  # of automatic status: 0 is off
+        self._reported = b""
+
+    def _clear(self) -> None:
         """The buffer is empty and a ticket that was not finished hangs out of the printer: somebody tears it off."""
         if self._items:
             self.torn.append(PrintedSlip(tuple(self._items), self._columns))
+        if self._moving:
+            self._moving.cancel()
+        self._moving = None
         self._parser = Parser(self._columns)
-        self._waiting: deque[Operation] = deque()
+        self._buffer = bytearray()
+        self._next: deque[Operation] = deque()
         self._items = []
         self._begun.clear()
-        self._room.set()
+        self._look()
 
     @property
     def port(self) -> str:
         """Where the host finds it: a path, or ``tcp:HOST:PORT``."""
         return self._outlet.port
 
+    @property
+    def waiting(self) -> int:
+        """Bytes in its buffer."""
+        return len(self._buffer)
+
     def set(self, **mood: Any) -> None:
-        """Change the mood: ``set(paper="out")``, ``set(cover=True)``, ``set(silent=True)``, ``set(slow=200.0)``. Unknown words raise."""
-        self.mood = replace(self.mood, **mood)
+        """Change the mood: ``set(paper="out")``, ``set(cover=True)``, ``set(slow=200.0)``, ``set(clone="half")``. Unknown words raise."""
+        fresh = replace(self.mood, **mood)
+        if fresh.clone not in CLONES:
+            raise ValueError(f"no such clone: {fresh.clone}")
+        self.become(fresh)
+
+    def become(self, mood: Mood) -> None:
+        """Be like ``mood`` from now on."""
+        self.mood = mood
+        self._outlet.port_status(mood.port_status())
+        self._report()
         self._work()
 
     async def next_slip(self) -> PrintedSlip:
@@ -107,12 +119,15 @@ class SimPrinter:
 
     async def plug(self) -> None:
         """Power and cable in: the same port is there again, and the printer is empty."""
+        self._clear()
         self._power_on()
         await self._outlet.plug(self._serve)
+        self._outlet.port_status(self.mood.port_status())
 
     async def unplug(self) -> None:
-        """Power and cable out, in the middle of whatever is going on."""
+        """Power and cable out, in the middle of whatever is going on: what moves stops, what it held is gone."""
         await self._outlet.unplug()
+        self._clear()
 
     async def _serve(self, reader: asyncio.StreamReader) -> None:
         with suppress(ConnectionError):
@@ -121,33 +136,65 @@ class SimPrinter:
 
     async def _receive(self, data: bytes) -> None:
         while data:
-            slow = self.mood.slow
-            part = data[: max(1, int(slow * SLOW_STEP_S))] if slow else data
+            await self._room.wait()
+            slow, free = self.mood.slow, self._size - len(self._buffer)
+            part = data[: min(free, max(1, int(slow * SLOW_STEP_S))) if slow else free]
             data = data[len(part) :]
             if slow:
                 await asyncio.sleep(len(part) / slow)
-            for operation in self._parser.feed(part):
-                self._accept(operation)
-            await self._room.wait()
+            for piece, ask in self._ears.split(part):
+                self._buffer += piece
+                self._work()
+                if ask is not None:
+                    self._at_once(ask)
 
-    def _accept(self, operation: Operation) -> None:
-        if isinstance(operation, Ask) and operation.kind == "dle_eot":
-            self._answer(self.mood.status(operation.number))
-        else:
-            self._waiting.append(operation)
-            self._work()
+    def _at_once(self, ask: Ask) -> None:
+        kind = self.mood.kind
+        if ask.kind == "dle_eot" and ask.number in kind.real_time:
+            self._answer(bytes([self.mood.status(ask.number)]))
+        elif ask.kind == "clear" and kind.clear:
+            self._clear()
+            self._answer(b"\x37\x25\x00")
+        elif ask.kind == "recover" and kind.clear and self.mood.cutter:  # heeded only after an error that a person has put right
+            self._clear()
+            self.set(cutter=False)
 
     def _work(self) -> None:
-        while self._waiting and not self.mood.stopped:
-            self._do(self._waiting.popleft())
-        if len(self._waiting) < BUFFER_OPERATIONS:
+        """Go on until there is nothing to do, nothing can be done, or the paper has to move first."""
+        while not (self._moving or self.mood.stopped or self.mood.busy):
+            if self._next:
+                self._begin(self._next.popleft())
+            elif self._buffer:
+                self._next.extend(self._parser.feed(bytes(self._buffer[:1])))
+                del self._buffer[0]
+            else:
+                break
+        self._look()
+
+    def _look(self) -> None:
+        """Read on or not."""
+        if len(self._buffer) < self._size and not self.mood.busy:
             self._room.set()
         else:
             self._room.clear()
 
+    def _begin(self, operation: Operation) -> None:
+        speed = self.mood.mm_per_s
+        if speed is None or isinstance(operation, Ask | Cut | Unknown):
+            self._do(operation)
+            return
+
+        def done() -> None:
+            self._moving = None
+            self._do(operation)
+            self._work()
+
+        later = self._later or asyncio.get_running_loop().call_later
+        self._moving = later(dots(operation) / DOTS_PER_MM / speed, done)
+
     def _do(self, operation: Operation) -> None:
         if isinstance(operation, Ask):
-            self._answer(self.mood.sensors())
+            self._in_turn(operation)
         elif isinstance(operation, Unknown):
             self.strange.append(operation.data)
         elif not isinstance(operation, Cut):
@@ -158,6 +205,22 @@ class SimPrinter:
         elif self._cutter:
             self._finish()
 
+    def _in_turn(self, ask: Ask) -> None:
+        kind = self.mood.kind
+        if ask.kind == "reports":
+            self._mask, self._reported = ask.number, b""
+            self._report()
+        elif ask.kind == "gs_h" and kind.mark:
+            self._answer(b"\x37\x22" + ask.number.to_bytes(4, "big") + b"\x00")
+        elif ask.kind == "gs_r" and kind.sensors:
+            self._answer(bytes([self.mood.sensors()]))
+
+    def _report(self) -> None:
+        report = self.mood.report()
+        if self._mask and self.mood.kind.reports and report != self._reported:
+            self._reported = report
+            self._answer(report)
+
     def _finish(self) -> None:
         slip, self._items = PrintedSlip(tuple(self._items), self._columns), []
         self._begun.clear()
@@ -167,105 +230,13 @@ class SimPrinter:
         if self._on_slip:
             self._on_slip(slip)
 
-    def _answer(self, byte: int) -> None:
-        if not self.mood.silent:
-            self._outlet.send(bytes([byte]))
-
-
-Serve = Callable[[asyncio.StreamReader], Coroutine[Any, Any, None]]
-
-
-class Outlet(Protocol):
-    """Where the printer is plugged in."""
-
-    @property
-    def port(self) -> str: ...
-    def send(self, data: bytes) -> None: ...
-    async def plug(self, serve: Serve) -> None: ...
-    async def unplug(self) -> None: ...
-
-
-class PtyOutlet:
-    """A serial line: a pty, found by a symbolic link that stays the same."""
-
-    def __init__(self, link: Path, group: asyncio.TaskGroup) -> None:
-        self._link, self._group = link, group
-        self._master = self._slave = -1
-        self._transport: asyncio.ReadTransport | None = None
-
-    @property
-    def port(self) -> str:
-        return str(self._link)
-
-    async def plug(self, serve: Serve) -> None:
-        self._master, self._slave = os.openpty()  # the far end stays open here too, else the line breaks when the host lets go of it
-        tty.setraw(self._slave)
-        reader = asyncio.StreamReader(limit=READ_SIZE)  # a printer's buffer is small: the rest waits on the host's side
-        loop = asyncio.get_running_loop()
-        pipe = os.fdopen(self._master, "rb", buffering=0)
-        self._transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
-        self._task = self._group.create_task(serve(reader))
-        self._link.unlink(missing_ok=True)
-        self._link.symlink_to(os.ttyname(self._slave))
-
-    def send(self, data: bytes) -> None:
-        with suppress(BlockingIOError):  # nobody reads the answers: a real line loses them too
-            os.write(self._master, data)
-
-    async def unplug(self) -> None:
-        if self._transport is None:
+    def _answer(self, data: bytes) -> None:
+        kind = self.mood.kind
+        if self.mood.silent:
             return
-        self._link.unlink(missing_ok=True)
-        self._transport.close()
-        self._transport = None
-        os.close(self._slave)
-        self._task.cancel()
-        await asyncio.wait([self._task])
-
-
-class TcpOutlet:
-    """A print server on 127.0.0.1 that takes one connection and shuts the door on the next ones, as they do."""
-
-    def __init__(self, number: int, group: asyncio.TaskGroup) -> None:
-        self._number, self._group = number, group
-        self._server: asyncio.Server | None = None
-        self._writer: asyncio.StreamWriter | None = None
-        self._talk: asyncio.Task[None] | None = None
-
-    @property
-    def port(self) -> str:
-        return f"tcp:127.0.0.1:{self._number}"
-
-    async def plug(self, serve: Serve) -> None:
-        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            if self._writer is not None:
-                writer.transport.abort()
-                return
-            self._writer = writer
-            self._talk = self._group.create_task(self._one(serve, reader, writer))
-
-        self._server = await asyncio.start_server(connected, "127.0.0.1", self._number)
-        self._number = self._server.sockets[0].getsockname()[1]
-
-    async def _one(self, serve: Serve, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await serve(reader)
-        finally:
-            self._writer = None
-            writer.transport.abort()
-
-    def send(self, data: bytes) -> None:
-        if self._writer is not None:
-            self._writer.write(data)
-
-    async def unplug(self) -> None:
-        if self._server is None:
-            return
-        self._server.close()
-        self._server = None
-        if self._talk is not None:
-            self._talk.cancel()
-            await asyncio.wait([self._talk])
+        if kind.chatty:
+            data = XOFF + self.mood.report() + data + XON
+        self._outlet.send(nonsense(self._chance) if kind.garbage else data)
 
 
 @asynccontextmanager
@@ -292,3 +263,16 @@ def sim_printer_pty(link: Path, **settings: Any) -> AbstractAsyncContextManager[
 def sim_printer_tcp(number: int = 0, **settings: Any) -> AbstractAsyncContextManager[SimPrinter]:
     """A printer on 127.0.0.1, TCP port ``number`` (0: a free one, see ``SimPrinter.port``); ``settings`` are those of ``SimPrinter``."""
     return _plugged_in(lambda group: TcpOutlet(number, group), settings)
+
+
+def sim_printer_gadget(device: Path, **settings: Any) -> AbstractAsyncContextManager[SimPrinter]:
+    """A printer behind the USB gadget whose file is ``device``; ``settings`` are those of ``SimPrinter``."""
+    return _plugged_in(lambda group: GadgetOutlet(device, group), settings)
+
+
+if __name__ == "__main__":
+    import sys
+
+    from kiosd_sim.printerprogram import main
+
+    sys.exit(main(sys.argv[1:]))

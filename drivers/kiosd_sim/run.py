@@ -129,7 +129,7 @@ async def simulate(options: argparse.Namespace) -> None:
         sim.document["hours"]["calendars"] = every_day(state, datetime.now(UTC).year)
         write_config(state / CONFIG, sim.document, options.config)
         plan = floor(sim.document)
-        program = await stack.enter_async_context(daemon.running_daemon(state))
+        program = await stack.enter_async_context(daemon.running_daemon(state, [voice.programs for voice in far.voices.values()]))
         now = await daemon.snapshot(state)
         await stack.enter_async_context(control.serve(state / FAR_SOCKET, partial(obey, far, plan)))
         screen.welcome(welcome(options.config, state, sim, plan, broker, now, options.auto))

@@ -91,6 +91,10 @@ class Screen:
         if any(lines):  # one that was just switched on is dark
             self.line("board", f"{device}: [{' | '.join(line.strip() for line in lines)}]")
 
+    def voice(self, device: str, text: str) -> None:
+        """What is heard now."""
+        self.line("voice", f"{device} says: {text}")
+
     def slip(self, device: str, slip: PrintedSlip) -> None:
         """A ticket came out of the printer ``device``: show it and keep its picture."""
         left_top, across, right_top, down, left_bottom, right_bottom = self._box

@@ -5,7 +5,7 @@ import os
 import termios
 import tty
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -78,6 +78,12 @@ class SerialPort:
                 self._writable.clear()
                 self._loop.add_writer(self._far, self._can_write)
                 await self._writable.wait()
+
+    def say(self, data: bytes) -> None:
+        """Send a few bytes without waiting: what finds no room is lost, as on a real line."""
+        if self.is_plugged:
+            with suppress(BlockingIOError):
+                os.write(self._far, data)
 
     def _can_write(self) -> None:
         self._loop.remove_writer(self._far)

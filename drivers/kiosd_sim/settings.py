@@ -11,10 +11,12 @@ from typing import Any
 
 Document = dict[str, Any]
 
-PORTS = {"escpos_printer": "port", "serial_scanner": "port", "serial_display": "port"}
+PORTS: dict[str, str] = dict.fromkeys(("escpos_printer", "serial_scanner", "serial_display", "modbus_display", "max7219_display"), "port")
 """Driver -> the key that says where the device is."""
 ON_PINS = frozenset({"gpio_buttons"})
 """Drivers that stay as they are: the pin factory under them is another."""
+BY_PROGRAM = frozenset({"aplay_voice"})
+"""Drivers that stay as they are: the program that they call is another."""
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 ALL_DAY = ["00:00-24:00"]
 DATED = ("calendars", "closed", "special")
@@ -38,7 +40,7 @@ def drivers(document: Document) -> dict[str, str]:
 
 def cannot(document: Document) -> dict[str, str]:
     """Devices that have no far side here, with their drivers."""
-    return {name: driver for name, driver in drivers(document).items() if driver not in PORTS and driver not in ON_PINS}
+    return {name: driver for name, driver in drivers(document).items() if driver not in {*PORTS, *ON_PINS, *BY_PROGRAM}}
 
 
 def simulated(preset: Document, ports: Mapping[str, str], mqtt_port: int | None) -> Simulated:
@@ -58,13 +60,16 @@ def simulated(preset: Document, ports: Mapping[str, str], mqtt_port: int | None)
 def _pins(document: Document) -> Iterator[tuple[str, str]]:
     if ON_PINS & set(drivers(document).values()):
         yield "pins", "simulated ones (GPIOZERO_PIN_FACTORY=kiosd_sim), same numbers"
+    for name, driver in drivers(document).items():
+        if driver in BY_PROGRAM:
+            yield name, "a program in aplay's place, which writes down what it was given to play"
 
 
 def _devices(document: Document, ports: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for name, driver in drivers(document).items():
         if key := PORTS.get(driver):
             device = document["devices"][name]
-            before, device[key] = device[key], ports[name]
+            before, device[key] = device.pop("match", None) or device[key], ports[name]
             yield name, f"{key} {ports[name]} instead of {before}"
 
 
@@ -77,6 +82,8 @@ def _left_out(document: Document) -> Iterator[tuple[str, str]]:
     for counter in document.get("counters", {}).values():
         _unname(counter, gone)
     _unname(document.get("ticket_machine", {}), gone)
+    if document.get("voice", {}).get("announcer") in gone:
+        del document["voice"]
     board = document.get("call_board", {})
     board["displays"] = [name for name in board.get("displays", ()) if name not in gone]
     for section, key in (("ticket_machine", None), ("call_board", "displays")):
@@ -85,7 +92,7 @@ def _left_out(document: Document) -> Iterator[tuple[str, str]]:
 
 
 def _unname(place: Document, gone: Mapping[str, str]) -> None:
-    for key in ("buttons", "printer", "keys", "scanner", "rating", "display"):
+    for key in ("buttons", "printer", "spare", "keys", "scanner", "rating", "display"):
         if place.get(key) in gone:
             del place[key]
 

@@ -58,5 +58,5 @@ def check_satellite(node: str | None, mqtt: Mapping[str, MqttSettings | None], p
         why = "the broker lets a satellite speak under its own name only"
         problems.add(("mqtt", BROKER, "username"), f"found {found(broker.username)}; allowed: the id of this node, '{node}': {why}")
     check_broker(broker, problems)
-    if not places and not problems.inside("counters", "call_board"):
-        problems.add(("counters",), "missing; a satellite has devices: add [counters.1] or [call_board]")
+    if not places and not problems.inside("counters", "call_board", "voice"):
+        problems.add(("counters",), "missing; a satellite has devices: add [counters.1], [call_board] or [voice]")

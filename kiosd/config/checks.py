@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from kiosd import registry
-from kiosd.config.model import CallBoardSettings, CounterSettings, DeskSettings, DeviceSettings, TicketMachineSettings
+from kiosd.config.model import CallBoardSettings, CounterSettings, DeskSettings, DeviceSettings, TicketMachineSettings, VoiceSettings
 from kiosd.config.problems import Loc, Problems, did_you_mean, where
-from kiosd.ports import ButtonPanel, CallDisplay, Scanner, TicketPrinter
+from kiosd.ports import Announcer, ButtonPanel, CallDisplay, Scanner, TicketPrinter
 from kiosd.queue.settings import ServiceSettings, SiteSettings
 
 PRESETS = {1: "ABCDEFG", 2: "ABCDE", 3: "FG", 4: "FG"}
@@ -21,23 +21,25 @@ PORT_WORDS: dict[type, str] = {
     Scanner: "a scanner",
     TicketPrinter: "a ticket printer",
     CallDisplay: "a call display",
+    Announcer: "a voice",
 }
 RATING_BUTTONS = ("1", "2", "3", "4")
 KEY_FUNCTIONS = ("next", "recall", "start", "absent", "undo", "invite", "finish", "open", "close", "pause", "advance", "repeat")
 """What the keys at a counter can do; ``advance`` and ``repeat`` do what comes next in the counter's state."""
-LAMPS = {"ticket": ("ready",), "rating": ("rate",), "keys": ("ready",)}
+LAMPS = {"ticket": ("ready", "paper"), "rating": ("rate",), "keys": ("ready",)}
 """The lamps that are lit at each place that has buttons."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A configuration's devices and their places while they are checked: what was read, None where a part is wrong or, for the two
+    """A configuration's devices and their places while they are checked: what was read, None where a part is wrong or, for the
     optional ones, absent."""
 
     services: Mapping[str, ServiceSettings | None]
     counters: Mapping[str, DeskSettings | None]
     ticket_machine: TicketMachineSettings | None
     call_board: CallBoardSettings | None
+    voice: VoiceSettings | None
     devices: Mapping[str, DeviceSettings | None]
 
 
@@ -97,8 +99,10 @@ def _uses(draft: Draft) -> Iterator[Use]:
     if (machine := draft.ticket_machine) is not None:
         yield from _use(("ticket_machine", "buttons"), machine.buttons, ButtonPanel, "ticket")
         yield from _use(("ticket_machine", "printer"), machine.printer, TicketPrinter)
+        yield from _use(("ticket_machine", "spare"), machine.spare, TicketPrinter)
     for index, device in enumerate(draft.call_board.displays if draft.call_board is not None else ()):
         yield Use(("call_board", "displays", index), device, CallDisplay)
+    yield from _use(("voice", "announcer"), draft.voice.announcer if draft.voice is not None else None, Announcer)
     for number, counter in draft.counters.items():
         if counter is not None:
             yield from _use(("counters", number, "keys"), counter.keys, ButtonPanel, "keys")
@@ -135,20 +139,21 @@ def _check_panel(draft: Draft, use: Use, device: DeviceSettings, problems: Probl
         "rating": list(RATING_BUTTONS),
         "keys": list(KEY_FUNCTIONS),
     }
-    for kind, allowed in (("buttons", buttons[use.role]), ("lamps", LAMPS[use.role])):
-        for name in sorted(_names(device, kind) - set(allowed)):
-            problems.add(("devices", use.device, kind, name), f"unknown name for {where(use.loc)}" + did_you_mean(name, allowed))
-    given = _names(device, "buttons")
+    for kind, allowed in (("buttons", buttons[use.role]), ("keys", buttons[use.role]), ("lamps", LAMPS[use.role])):
+        for key, name in _names(device, kind):
+            if name not in allowed:
+                problems.add(("devices", use.device, kind, key), f"unknown name for {where(use.loc)}" + did_you_mean(name, allowed))
+    given = {name for kind in ("buttons", "keys") for _, name in _names(device, kind)}
     missing = sorted(set(RATING_BUTTONS) - given) if use.role == "rating" and given else []
     if missing:
-        loc = ("devices", use.device, "buttons")
+        loc = ("devices", use.device, "keys" if _names(device, "keys") else "buttons")
         problems.add(loc, f"{', '.join(missing)} missing; {where(use.loc)} needs all of {', '.join(RATING_BUTTONS)}")
 
 
-def _names(device: DeviceSettings, kind: str) -> set[str]:
-    """The names in the table ``kind`` of a driver that has one."""
+def _names(device: DeviceSettings, kind: str) -> list[tuple[str, str]]:
+    """The keys of the table ``kind`` of a driver that has one, and the names they stand for: ``keys`` of a keypad are named by values."""
     table = getattr(device.config, kind, None)
-    return set(table) if isinstance(table, dict) else set()
+    return sorted((key, name if kind == "keys" else key) for key, name in table.items()) if isinstance(table, dict) else []
 
 
 def _check_places(draft: Draft, uses: list[Use], problems: Problems) -> None:
@@ -157,19 +162,39 @@ def _check_places(draft: Draft, uses: list[Use], problems: Problems) -> None:
     for use in uses:
         if (other := first.setdefault(use.device, use)) is not use:
             problems.add(use.loc, f"found '{use.device}', which {where(other.loc)} uses already; a device has one place")
-    if problems.inside("counters", "ticket_machine", "call_board"):
+    if problems.inside("counters", "ticket_machine", "call_board", "voice"):
         return  # the place of a device may be behind that error
     for name in sorted(draft.devices.keys() - first.keys()):
-        problems.add(("devices", name), "nothing uses it: name it in a counter, [ticket_machine] or [call_board], or remove this section")
+        places = "a counter, [ticket_machine], [call_board] or [voice]"
+        problems.add(("devices", name), f"nothing uses it: name it in {places}, or remove this section")
 
 
 def _check_shared(draft: Draft, problems: Problems) -> None:
-    """No two devices, nor two buttons of one, are on the same pin or port."""
-    owners: dict[str, Loc] = {}
+    """No two devices, nor two buttons of one, are on the same pin or port, except where a driver says that a line can be shared."""
+    owners: dict[str, list[Loc]] = {}
     for name, device in draft.devices.items():
         for what, loc in _claims(name, device):
-            if (owner := owners.setdefault(what, loc)) is not loc:
-                problems.add(loc, f"{what} is used by {where(owner)} already; allowed: one that is free")
+            earlier = owners.setdefault(what, [])
+            if alone := next((owner for owner in earlier if not _share(draft, owner, loc, problems)), None):
+                problems.add(loc, f"{what} is used by {where(alone)} already; allowed: one that is free")
+            earlier.append(loc)
+
+
+def _share(draft: Draft, first: Loc, second: Loc, problems: Problems) -> bool:
+    """Whether the devices of these two places may be on one line; notes what would be wrong with it."""
+    one, other = (draft.devices.get(str(loc[1])) for loc in (first, second))
+    if one is None or other is None or one.driver != other.driver or second[-1] != "port":
+        return False
+    mine, theirs = other.config.shared_line(), one.config.shared_line()
+    if mine is None or theirs is None:
+        return False
+    for key, value in mine.same.items():
+        if value != theirs.same[key]:
+            here = ("devices", second[1], key)
+            problems.add(here, f"found {value}; allowed: {theirs.same[key]}, as {where(first[:2])} has it on the same port")
+    if mine.address == theirs.address:
+        problems.add(("devices", second[1], mine.key), f"{where(first[:2])} on the same port has the same; allowed: another one")
+    return True
 
 
 def _claims(name: str, device: DeviceSettings | None) -> Iterator[tuple[str, Loc]]:
@@ -178,7 +203,9 @@ def _claims(name: str, device: DeviceSettings | None) -> Iterator[tuple[str, Loc
     for kind in ("buttons", "lamps"):
         pins = getattr(config, kind, None)
         for key, pin in pins.items() if isinstance(pins, dict) else ():
-            yield f"GPIO pin {pin}", ("devices", name, kind, key)
+            for one in pin if isinstance(pin, tuple) else (pin,):
+                if isinstance(one, int):  # a lamp may also be a keypad's own
+                    yield f"GPIO pin {one}", ("devices", name, kind, key)
     for kind in ("port", "match"):
         if (value := getattr(config, kind, None)) is not None:
             yield f"{kind} '{value}'", ("devices", name, kind)

@@ -24,6 +24,7 @@ from kiosd.config.model import (
     ScanSettings,
     Settings,
     TicketMachineSettings,
+    VoiceSettings,
 )
 from kiosd.config.problems import Problems, did_you_mean, found, pattern_words, printable
 from kiosd.config.satellite import SatelliteNodeSettings, SatelliteSettings, SatelliteSiteSettings
@@ -56,8 +57,8 @@ PLAIN: dict[str, type[Section]] = {
     "log": LogSettings,
 }
 """Sections that depend on no other; a key that the file leaves out has its default."""
-SECTIONS = ("site", *PLAIN, "ticket_machine", "call_board", *NAMES)
-OF_SATELLITES = ("site", "node", "clock", "scan", "log", "counters", "call_board", "mqtt", "devices")
+SECTIONS = ("site", *PLAIN, "ticket_machine", "call_board", "voice", *NAMES)
+OF_SATELLITES = ("site", "node", "clock", "scan", "log", "counters", "call_board", "voice", "mqtt", "devices")
 """Sections that a satellite has too; the others belong to the hub."""
 HUBS_OWN = "this belongs to the hub's configuration, and a satellite takes it from there: remove this section"
 
@@ -113,6 +114,7 @@ def _sections(tables: Document, problems: Problems) -> Document:
         "counters": {int(number): counter for number, counter in counters.items()},
         "ticket_machine": draft.ticket_machine,
         "call_board": draft.call_board,
+        "voice": draft.voice,
         "mqtt": uplinks,
         "satellites": satellites,
         "devices": draft.devices,
@@ -130,7 +132,7 @@ def _satellite(tables: Document, digest: str, problems: Problems) -> SatelliteSe
     draft = _draft({}, counters, tables, problems)
     check_scans(mqtt, problems)
     check_devices(draft, problems)
-    check_satellite(node.id if node is not None else None, mqtt, [*counters, *filter(None, [draft.call_board])], problems)
+    check_satellite(node.id if node is not None else None, mqtt, [*counters, *filter(None, [draft.call_board, draft.voice])], problems)
     parts = {
         **{name: _plain(PLAIN[name], name, tables, problems) for name in ("clock", "scan", "log")},
         "hash": digest,
@@ -138,6 +140,7 @@ def _satellite(tables: Document, digest: str, problems: Problems) -> SatelliteSe
         "node": node,
         "counters": {int(number): desk for number, desk in counters.items()},
         "call_board": draft.call_board,
+        "voice": draft.voice,
         "mqtt": mqtt,
         "devices": draft.devices,
     }
@@ -162,6 +165,7 @@ def _draft(
         counters=counters,
         ticket_machine=optional(TicketMachineSettings, "ticket_machine"),
         call_board=optional(CallBoardSettings, "call_board"),
+        voice=optional(VoiceSettings, "voice"),
         devices={name: _device(name, raw, problems) for name, raw in _tables("devices", tables, problems).items()},
     )
 

@@ -50,15 +50,27 @@ class EnrolledSettings(Section):
 
 
 class TicketMachineSettings(Section):
-    """Where visitors take a number. Without buttons the receptionist gives numbers, without a printer they are shown and spoken."""
+    """Where visitors take a number. Without buttons the receptionist gives numbers, without a printer they are shown and spoken.
+
+    ``spare``: a second printer, which prints while the first one cannot. ``without_paper``: a press while no printer can print gives a
+    number that is shown and spoken (``show``), is refused (``refuse``), or is refused and ``block_size`` numbers of its service are booked
+    for tickets written by hand (``block``).
+    """
 
     buttons: DeviceId | None = None
     printer: DeviceId | None = None
+    spare: DeviceId | None = None
+    without_paper: Literal["show", "refuse", "block"] = "show"
+    block_size: int = Field(default=20, ge=1, le=200)
 
     @model_validator(mode="after")
     def _has_something(self) -> "TicketMachineSettings":
         if self.buttons is None and self.printer is None:
             raise ValueError("give the machine buttons, a printer or both, or remove this section")
+        if self.printer is None and self.spare is not None:
+            raise ValueError("a spare needs a printer: name the first one too")
+        if self.printer is None and self.without_paper != "show":
+            raise ValueError(f"without_paper = '{self.without_paper}' needs a printer: without one no press would give a number")
         return self
 
 
@@ -66,6 +78,19 @@ class CallBoardSettings(Section):
     """The displays that show every call."""
 
     displays: Annotated[tuple[DeviceId, ...], Field(min_length=1, strict=False)]
+
+
+class VoiceSettings(Section):
+    """Where calls are heard.
+
+    ``repeat``: how many times an announcement is said. ``max_age_s``: a call that had to wait longer for its turn is not said.
+    ``numbers``: whose numbers are said when they are drawn: nobody's (``never``), theirs who get no paper (``without_paper``), everybody's.
+    """
+
+    announcer: DeviceId
+    repeat: Annotated[int, Field(ge=1, le=3)] = 2
+    max_age_s: Annotated[float, Field(ge=10, le=600)] = 60.0
+    numbers: Literal["never", "without_paper", "always"] = "without_paper"
 
 
 def _absolute(value: str) -> str:
@@ -116,6 +141,7 @@ class Settings(Section):
     counters: dict[int, CounterSettings]
     ticket_machine: TicketMachineSettings | None
     call_board: CallBoardSettings | None
+    voice: VoiceSettings | None = None
     scan: ScanSettings
     mqtt: dict[str, MqttSettings]
     satellites: dict[str, EnrolledSettings]

@@ -11,6 +11,7 @@ from kiosd.config.model import (
     NodeId,
     SatelliteId,
     ScanSettings,
+    VoiceSettings,
 )
 from kiosd.mqtt.settings import MqttSettings
 from kiosd.queue.fields import Section
@@ -42,6 +43,7 @@ class SatelliteSettings(Section):
     clock: ClockSettings
     counters: dict[int, DeskSettings]
     call_board: CallBoardSettings | None
+    voice: VoiceSettings | None = None
     scan: ScanSettings
     mqtt: dict[str, MqttSettings]
     devices: dict[str, DeviceSettings]

@@ -15,14 +15,20 @@ FLEETING = {"tmpfs": "memory: a reboot empties it", "ramfs": "memory: a reboot e
 
 
 def file_system(path: Path) -> str:
-    """The file system type under ``path`` (``ext4``, ``tmpfs``, ``overlay`` ...) from /proc/self/mountinfo; ``""`` when unknown."""
+    """The file system type under ``path`` (``ext4``, ``tmpfs``, ``overlay`` ...); ``""`` when unknown."""
+    return mounted(path, Path("/proc/self/mountinfo"))[0]
+
+
+def mounted(path: Path, mounts: Path) -> tuple[str, frozenset[str]]:
+    """The type and the options of the file system under ``path``, from a ``mountinfo`` file; empty when unknown."""
     device = path.stat().st_dev
     wanted = f"{os.major(device)}:{os.minor(device)}"
-    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
+    for line in mounts.read_text(encoding="utf-8").splitlines():
         fields = line.split()
         if fields[2] == wanted:
-            return fields[fields.index("-") + 1]
-    return ""
+            bar = fields.index("-")
+            return fields[bar + 1], frozenset(",".join((fields[5], *fields[bar + 3 :])).split(","))
+    return "", frozenset()
 
 
 def refuse_fleeting(path: Path, kind: str | None = None) -> None:
@@ -43,13 +49,31 @@ def lock(state: Path) -> Iterator[None]:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(fd, 256).decode(errors="replace").strip() or "another process"
-            raise JournalError(f"state directory {state} is in use by {holder}: one kiosd owns one journal") from None
+            raise JournalError(f"state directory {state} is in use by {_says(fd)}: one kiosd owns one journal") from None
         os.ftruncate(fd, 0)
         os.write(fd, f"kiosd, process {os.getpid()} ({_command_line()})\n".encode())
         yield
     finally:
         os.close(fd)
+
+
+def holder(state: Path) -> str:
+    """Who holds ``state`` now, ``""`` when nobody does; nothing is changed. ``PermissionError`` when that may not be seen."""
+    try:
+        fd = os.open(state / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return ""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _says(fd)
+    finally:
+        os.close(fd)
+    return ""
+
+
+def _says(fd: int) -> str:
+    return os.read(fd, 256).decode(errors="replace").strip() or "another process"
 
 
 @contextmanager

@@ -96,7 +96,11 @@ class Command(BaseModel):
 
 
 class IssueTicket(Command):
-    """Give the next number of a service. ``place`` is the button it was pressed at, for the hold-off; ``slip`` asks for paper."""
+    """Give the next number of a service.
+
+    ``place`` is the button it was pressed at, for the hold-off; ``slip`` asks for paper. ``no_paper``: the machine that asks cannot
+    print and gives no number then: it is refused, with ``block`` because numbers are written by hand meanwhile.
+    """
 
     name = "issue"
     may = ("public", "receptionist")
@@ -104,13 +108,14 @@ class IssueTicket(Command):
     priority: bool = False
     category: Category = "tidak_dicatat"
     slip: bool = True
+    no_paper: Literal["", "refuse", "block"] = ""
 
 
 class ReserveNumbers(Command):
     """Book the next ``count`` numbers of a service for hand-written tickets: the machine skips them."""
 
     name = "reserve"
-    may = ("receptionist", "manager")
+    may = ("receptionist", "manager", "system")
     service: ServiceId
     count: int = Field(ge=1, le=200)
 

@@ -18,6 +18,8 @@ def issue(command: cmd.IssueTicket, asked: Asked) -> Decision:
     _hold_off(command, asked)
     if not asked.book.training:
         _is_given(service, command, asked)
+    if command.no_paper:
+        raise Refused("no_paper" if command.no_paper == "refuse" else "by_hand")
     line, training = asked.book.line(command.service), asked.book.training
     n = line.trained + 1 if training else line.last + 1
     event = _issued(command, asked, n, command.slip, len(line.priority) if command.priority else line.waiting)

@@ -27,6 +27,11 @@ TEXTS: dict[str, dict[Language, str]] = {
     "day_closed": {"id": "Hari layanan {date} sudah ditutup.", "en": "The service day {date} has been closed."},
     "still_printing": {"id": "Nomor {number} sedang dicetak.", "en": "Ticket {number} is being printed."},
     "hold_off": {"id": "Nomor {number} baru saja diambil.", "en": "Ticket {number} was taken just now."},
+    "no_paper": {"id": "Kertas habis. Silakan ambil nomor di resepsionis.", "en": "Out of paper. Please take a number at the reception."},
+    "by_hand": {
+        "id": "Kertas habis. Silakan minta nomor tulisan tangan di resepsionis.",
+        "en": "Out of paper. Please ask the reception for a hand-written number.",
+    },
     "empty": {"id": "Tidak ada antrean.", "en": "Nobody is waiting."},
     "counter_closed": {"id": "Loket {counter} tutup.", "en": "Counter {counter} is closed."},
     "counter_paused": {"id": "Loket {counter} sedang jeda.", "en": "Counter {counter} is paused."},

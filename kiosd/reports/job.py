@@ -56,7 +56,8 @@ def device_roles(settings: Settings) -> dict[str, str]:
     """What each device of the site is used for, in the words of ``Outage.role``."""
     roles: dict[str | None, str] = {f"mqtt-{name}": "broker" for name in settings.mqtt}
     if settings.ticket_machine is not None:
-        roles |= {settings.ticket_machine.printer: "printer", settings.ticket_machine.buttons: "buttons"}
+        machine = settings.ticket_machine
+        roles |= {machine.printer: "printer", machine.spare: "printer", machine.buttons: "buttons"}
     if settings.call_board is not None:
         roles |= dict.fromkeys(settings.call_board.displays, "board")
     for desk in settings.counters.values():

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from kiosd.ports import CANNOT_PRINT
 from kiosd.reports.model import Availability, ClosureItem, Outage
 from kiosd.reports.opentime import OpenTime
 from kiosd.reports.sheet import ClosureNote, DeviceNote
@@ -30,7 +31,7 @@ FALLBACKS = {
 
 Of a satellite's own devices (``<node>.<device>``) the hub knows no role but ``satellite``.
 """
-UNUSABLE = frozenset({"paper_out", "cover_open", "offline"})
+UNUSABLE = CANNOT_PRINT
 """Codes of a degraded device that cannot do its work: a printer without paper prints nothing (ports: ``TicketPrinter``)."""
 JOURNAL = "journal"
 """The daemon's own words on its journal come as those of a device."""

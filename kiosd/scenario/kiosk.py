@@ -3,6 +3,7 @@
 from kiosd import __version__
 from kiosd.clock import ManualClock
 from kiosd.config import Settings
+from kiosd.ports import CANNOT_PRINT
 from kiosd.queue import commands as cmd
 from kiosd.queue.commands import Command
 from kiosd.queue.day import due
@@ -10,7 +11,7 @@ from kiosd.queue.interface import Reply
 from kiosd.queue.local import LocalQueue
 from kiosd.queue.settings import Language
 from kiosd.scenario.timeline import Act, Timeline
-from kiosd.stations.ticket_machine import BACK_SOON_S, NOT_READY, NOT_READY_S, PRINT_WITHIN_S
+from kiosd.stations.ticket_paper import BACK_SOON_S, NOT_READY_S, PRINT_WITHIN_S
 
 PRINTING_S = 2.0
 TICK_S = 60.0  # everything that is due of itself is due at a full minute
@@ -57,8 +58,8 @@ class Kiosk:
             self._timeline.add(0, f"paper/{uid}/{reply.sequence}", self._paper(uid, isinstance(command, cmd.ReprintTicket)))
 
     def _paper(self, ticket: str, copy: bool) -> Act:
-        """A slip waits half a minute for a printer that cannot print, and not at all for one that has been gone for a while."""
-        left = 0.0 if self._gone() else PRINT_WITHIN_S
+        """A slip waits half a minute for a printer that went just now, and not at all for one that cannot print as it is owed."""
+        left = 0.0 if self._hopeless() else PRINT_WITHIN_S
         device = self._printer or "none"
         while left > 0 and not self._ready():
             yield NOT_READY_S
@@ -73,10 +74,10 @@ class Kiosk:
 
     def _ready(self) -> bool:
         health = self._queue.book.devices.get(self._printer or "")
-        return health is not None and health.state != "down" and health.code not in NOT_READY
+        return health is not None and health.state != "down" and health.code not in CANNOT_PRINT
 
-    def _gone(self) -> bool:
+    def _hopeless(self) -> bool:
         health = self._queue.book.devices.get(self._printer or "")
-        if health is None:
+        if health is None or health.code in CANNOT_PRINT:
             return True
         return health.state == "down" and (self._clock.now().time - health.since).total_seconds() > BACK_SOON_S

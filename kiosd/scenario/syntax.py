@@ -119,7 +119,7 @@ def _in_order(kind: type[Command]) -> tuple[str, ...]:
 
 
 def usage(word: str) -> str:
-    """How a command is written: ``issue SERVICE [priority] [CATEGORY] [no_slip]``."""
+    """How a command is written: ``issue SERVICE [priority] [CATEGORY] [no_slip] [NO_PAPER]``."""
     kind = WORDS[word]
     parts = [word]
     for name, info in _fields(kind).items():

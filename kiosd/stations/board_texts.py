@@ -28,6 +28,11 @@ NEVER: dict[str, dict[Language, str]] = {
     "unreachable": {"id": "Tidak tersambung", "en": "Not connected"},
 }
 """The same while nobody knows when; else ``CLOSED``. ``unreachable``: a satellite knows nothing without its hub."""
+NO_PAPER: dict[str, dict[Language, str]] = {
+    "no_paper": {"id": "Kertas habis. Ambil nomor di resepsionis", "en": "Out of paper. Ask at the reception"},
+    "by_hand": {"id": "Minta nomor tertulis di resepsionis", "en": "Ask at the reception for a number"},
+}
+"""The same while the ticket machine has no paper and gives no numbers."""
 NOTE_NUMBER: dict[Language, str] = {"id": "Nomor Anda {number} mohon dicatat", "en": "Your number: {number} please note it"}
 REPAIR: dict[Language, tuple[str, ...]] = {
     "id": ("{what} sedang diperbaiki", "s.d. {when}: {reason}", "Layanan tetap berjalan"),
@@ -58,6 +63,8 @@ def closed(code: str, opens_at: str | None, now: datetime, language: Language) -
 
 def refused(event: ev.TicketRefused, now: datetime, language: Language) -> str:
     """Why a press gave no ticket."""
+    if event.code in NO_PAPER:
+        return NO_PAPER[event.code][language]
     return closed(event.code, event.opens_at, now, language) if event.code in WHY_NOT else event.message
 
 

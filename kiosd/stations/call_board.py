@@ -1,6 +1,7 @@
 """A call board: shows the newest call of all counters, or of one, and between calls what visitors should know.
 
-Displays forget when their power goes and never answer, so the whole face is sent again every 30 s. While a device is out of use with a
+Displays forget when their power goes and never answer, so the whole face is sent again every 30 s. A fresh call blinks and then stands
+still; the blinking is ours, for few displays can, and one that forgot to stop would blink for ever. While a device is out of use with a
 promised end, boards that show all calls tell that in turn with the rest.
 """
 
@@ -19,6 +20,9 @@ from kiosd.supervisor import Health
 
 RESEND_S = 30.0  # hardware notes section 4: "resend full state every 30-60 s"
 MESSAGE_S = 8.0  # long enough to read two lines twice
+BLINKS = 3  # hardware notes section 4: "blink = call (3x) then steady"
+BLINK_S = 0.5  # lit, and as long dark
+DARK = Face()
 BETWEEN_CALLS = (ev.TrainingStarted, ev.TrainingEnded, ev.SiteSuspended, ev.SiteResumed, ev.RepairPromised, ev.DeviceWentUp)
 """What is shown between calls may be another after these."""
 
@@ -37,12 +41,14 @@ class CallBoard:
         self._message_until = 0.0
         self._page = 1
         self._turning = False
+        self._fresh: Face | None = None
+        self._fresh_since = 0.0
 
     async def use(self, display: CallDisplay, health: Health) -> None:
         """Follow the queue and keep the display right, until it is gone."""
         del health
         snapshot = await self._queue.snapshot()
-        self._calls, self._message_until = _running_calls(snapshot, self._counter), 0.0
+        self._calls, self._message_until, self._fresh = _running_calls(snapshot, self._counter), 0.0, None
         self._changed.clear()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow(snapshot.sequence))
@@ -56,9 +62,11 @@ class CallBoard:
                     self._page += 1
 
     def _pause(self) -> float:
-        left = self._message_until - self._clock.now().monotonic
-        if left > 0:
+        now = self._clock.now().monotonic
+        if (left := self._message_until - now) > 0:
             return min(RESEND_S, left)
+        if self._fresh is not None:
+            return BLINK_S - (now - self._fresh_since) % BLINK_S
         return MESSAGE_S if self._turning else RESEND_S
 
     async def _face(self) -> Face:
@@ -66,7 +74,8 @@ class CallBoard:
         if self._clock.now().monotonic < self._message_until:
             return Face(message=self._message)
         if self._calls:
-            return self._calls[-1]
+            return self._blinking(self._calls[-1])
+        self._fresh = None
         return Face(message=self._turn(await self._queue.snapshot()))
 
     def _turn(self, snapshot: Snapshot) -> str:
@@ -79,9 +88,20 @@ class CallBoard:
             self._page = 1
         return pages[self._page % len(pages)]
 
+    def _blinking(self, newest: Face) -> Face:
+        """``newest``, or darkness while it blinks; it does so once, from the moment when it was first seen."""
+        if self._fresh is None:
+            return newest
+        phase = int((self._clock.now().monotonic - self._fresh_since) / BLINK_S)
+        if self._fresh is newest and phase < 2 * BLINKS:
+            return DARK if phase % 2 else newest
+        self._calls = [Face(call.number, call.counter) if call is self._fresh else call for call in self._calls]
+        self._fresh = None
+        return self._calls[-1]
+
     def _seen(self, face: Face) -> None:
-        """A call draws attention once; afterwards it stands still."""
-        self._calls = [Face(call.number, call.counter) if call is face else call for call in self._calls]
+        if face.attention and self._fresh is None:
+            self._fresh, self._fresh_since = face, self._clock.now().monotonic
 
     async def _follow(self, since: int) -> None:
         async for record in self._queue.events(since):

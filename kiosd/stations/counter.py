@@ -17,7 +17,9 @@ from kiosd.queue import commands as cmd
 from kiosd.queue.commands import Command
 from kiosd.queue.interface import CounterView, Queue, Reply
 from kiosd.queue.model import CounterState
+from kiosd.queue.steady import UNREACHABLE
 from kiosd.redact import groups
+from kiosd.stations.pace import changed_or
 from kiosd.supervisor import Health
 
 log = logging.getLogger(__name__)
@@ -26,6 +28,7 @@ TOKEN_BYTES = 16  # domain section 9
 Forward = Callable[[str, str, Reply], None]
 """What is done with a scan beside the queue: its token, its payload, and what the queue said to it."""
 LAMP = "ready"
+LAMP_CHECK_S = 5.0  # whether the hub is there
 REFUSED_BLINK_S = 2.0
 
 
@@ -88,7 +91,7 @@ class CounterStation:
     async def use_keys(self, panel: ButtonPanel, health: Health) -> None:
         """Each key press becomes a command; a refused one is told in the log and is an event already.
 
-        The lamp is dark from a press until its answer, and blinks when that is a refusal.
+        The lamp says that a press was heard until its answer comes, and then whether that was a refusal.
         """
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._lamp(panel))
@@ -96,7 +99,7 @@ class CounterStation:
                 if isinstance(press, Fault):
                     await health.fault(press)
                     continue
-                await panel.lamp(LAMP, LampState.OFF)
+                await panel.lamp(LAMP, LampState.WAIT)
                 reply = await self.press(press.button)
                 if reply is not None and reply.done:
                     await panel.lamp(LAMP, LampState.ON)
@@ -105,11 +108,12 @@ class CounterStation:
 
     async def _lamp(self, panel: ButtonPanel) -> None:
         while True:
-            await panel.lamp(LAMP, LampState.ON)
-            await self._refused.wait()
-            self._refused.clear()
-            await panel.lamp(LAMP, LampState.BLINK)
-            await self._clock.sleep(REFUSED_BLINK_S)
+            away = (await self._queue.snapshot()).why == UNREACHABLE
+            await panel.lamp(LAMP, LampState.FAULT if away else LampState.ON)
+            if await changed_or(self._clock, self._refused, LAMP_CHECK_S):
+                self._refused.clear()
+                await panel.lamp(LAMP, LampState.REFUSED)
+                await self._clock.sleep(REFUSED_BLINK_S)
 
     async def press(self, key: str) -> Reply | None:
         """What the key ``key`` asks for, done; None when the counter is unknown to the queue."""

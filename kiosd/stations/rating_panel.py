@@ -49,7 +49,7 @@ class RatingPanel:
             while True:
                 view = (await self._queue.snapshot()).counter(self._counter)
                 if view and view.rateable:
-                    await panel.lamp(LAMP, LampState.BLINK)
+                    await panel.lamp(LAMP, LampState.RATE_NOW)
                     await changed_or(self._clock, changed, LAMP_CHECK_S)
                 else:
                     await panel.lamp(LAMP, LampState.OFF)

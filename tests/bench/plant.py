@@ -14,7 +14,7 @@ import threading
 import time
 import tomllib
 import tty
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,8 @@ ROOT = Path(__file__).parents[2]
 PRESET = ROOT / "config" / "tipe-1.toml"
 PATIENCE_S = 20.0
 QUESTION, QUESTION_BYTES, WELL = b"\x10\x04", 3, b"\x12"  # DLE EOT n: nothing is the matter
-MARK, PRINTED = b"\x1dr\x01", b"\x00"  # GS r 1, asked behind each ticket
+MARK, MARK_BYTES, PRINTED = b"\x1d(H\x06\x0000", 11, b"7\x22%b\0"  # GS ( H: asked behind each ticket, answered with its four bytes
+SET_UP_BYTES = 32  # what a driver says when it gets to know a printer is shorter than any slip
 READ_BYTES = 65_536
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -37,6 +38,7 @@ def document(ports: dict[str, str], mqtt_port: int | None) -> dict[str, Any]:
     """The simulated type-1 kiosk; it holds off neither buttons nor commands, for here one hand is faster than any visitor and officer."""
     it = simulated(tomllib.loads(PRESET.read_text(encoding="utf-8")), ports, mqtt_port).document
     it["rules"] = it.get("rules", {}) | {"hold_off_s": 0.0, "print_hold_s": 0.0}
+    it["devices"]["ticket_buttons"] |= {"hold_off_s": 0.0, "two": "both"}
     for broker in it["mqtt"].values() if mqtt_port is not None else ():
         broker["commands_per_s"] = 1000
     return it
@@ -60,54 +62,68 @@ def write_config(path: Path, ports: dict[str, str] | None = None, mqtt_port: int
 
 
 class FarSide:
-    """Ptys for every serial device; one thread reads them all and speaks for the printer. ``slips``: when each one's last byte came."""
+    """Ptys for the devices on cables; one thread reads them all and speaks for the printer.
 
-    def __init__(self) -> None:
+    ``slips``: when each one's first and last byte came, and its bytes. ``frames``: when what was shown on ``board`` came, and its bytes.
+    """
+
+    def __init__(self, names: Iterable[str] | None = None) -> None:
         self.ports: dict[str, str] = {}
-        self.slips: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
-        self._masters: dict[int, bytearray] = {}
+        self.slips: queue.SimpleQueue[tuple[float, float, bytes]] = queue.SimpleQueue()
+        self.frames: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
+        self._masters: dict[str, int] = {}
         self._slaves: list[int] = []
-        self._printer = -1
+        self._waiting = bytearray()
+        self._first = 0.0
         self._end, self._stop = os.pipe()
-        for name in serial_devices():
-            master, slave = os.openpty()
+        for name in serial_devices() if names is None else names:
+            self._masters[name], slave = os.openpty()
             tty.setraw(slave)
             self.ports[name] = os.ttyname(slave)
-            self._masters[master] = bytearray()
             self._slaves.append(slave)  # held open: else the line breaks when the daemon lets go of it
-            if name == "printer":
-                self._printer = master
         self._thread = threading.Thread(target=self._read, name="far-side", daemon=True)
         self._thread.start()
 
+    def send(self, name: str, data: bytes) -> float:
+        """Send ``data`` as the device ``name``; when that was begun."""
+        begin = time.perf_counter()
+        os.write(self._masters[name], data)
+        return begin
+
     def _read(self) -> None:
         poll = select.poll()
-        for fd in (*self._masters, self._end):
+        names = {fd: name for name, fd in self._masters.items()}
+        for fd in (*names, self._end):
             poll.register(fd, select.POLLIN)
         while True:
             for fd, _ in poll.poll():
                 if fd == self._end:
                     return
                 data, now = os.read(fd, READ_BYTES), time.perf_counter()
-                if fd == self._printer:
+                if names[fd] == "printer":
                     self._print(data, now)
+                elif names[fd] == "board":
+                    self.frames.put((now, data))
 
     def _print(self, data: bytes, now: float) -> None:
-        waiting = self._masters[self._printer]
-        waiting += data
-        while waiting.startswith(QUESTION) and len(waiting) >= QUESTION_BYTES:
-            del waiting[:QUESTION_BYTES]
-            os.write(self._printer, WELL)
-        if waiting.endswith(MARK):
-            if len(waiting) > len(MARK):
-                self.slips.put((now, bytes(waiting[: -len(MARK)])))
-            waiting.clear()
-            os.write(self._printer, PRINTED)
+        if not self._waiting:
+            self._first = now
+        self._waiting += data
+        if self._waiting[-QUESTION_BYTES:].startswith(QUESTION):  # whoever asks waits for the answer before saying more
+            del self._waiting[-QUESTION_BYTES:]
+            self.send("printer", WELL)
+        at = self._waiting.find(MARK)
+        if at >= 0 and len(self._waiting) >= at + MARK_BYTES:
+            slip, name = bytes(self._waiting[:at]), bytes(self._waiting[at + len(MARK) : at + MARK_BYTES])
+            del self._waiting[: at + MARK_BYTES]
+            if len(slip) > SET_UP_BYTES:
+                self.slips.put((self._first, now, slip))
+            self.send("printer", PRINTED % name)
 
     def close(self) -> None:
         os.write(self._stop, b"\0")
         self._thread.join(PATIENCE_S)
-        for fd in (*self._masters, *self._slaves, self._end, self._stop):
+        for fd in (*self._masters.values(), *self._slaves, self._end, self._stop):
             os.close(fd)
 
 

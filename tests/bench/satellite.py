@@ -36,7 +36,7 @@ SATELLITE: dict[str, Any] = {
     "clock": {"trust_rtc": True},
     "counters": {"1": {"keys": "keys", "rating": "rating", "display": "display"}},
     "devices": {
-        "keys": {"driver": "gpio_buttons", "buttons": {"next": NEXT, "start": START}, "lamps": {"ready": READY}},
+        "keys": {"driver": "gpio_buttons", "buttons": {"next": NEXT, "start": START}, "lamps": {"ready": READY}, "hold_off_s": 0.0},
         "rating": {"driver": "gpio_buttons", "buttons": {"4": 17, "3": 27, "2": 22, "1": 23}, "lamps": {"rate": 24}},
         "display": {"driver": "serial_display", "protocol": "cd5220"},
     },

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import disk, drain, fleet, issuers, process, queue_alone, reports, satellite, uplink_alone, whole, years
+from bench import devices, disk, drain, fleet, issuers, process, queue_alone, reports, satellite, uplink_alone, whole, years
 from bench.figures import Figure, as_json, in_page, table
 from bench.history import old_journal
 from bench.plant import ROOT
@@ -42,11 +42,14 @@ class Counts:
     visits: int = 200
     sites: int = 1000
     fleet_s: float = 8.0
+    scans: int = 100
+    slips: int = 7
 
 
 QUICK = Counts(
     durable=30, presses=6, commands=5, tickets=100, idle_s=0.5, starts=1, old_events=2_000, old_days=4, old_presses=30, reports=1,
     backlog=1_000, drains=1, visits=5, sites=50, fleet_s=1.0,
+    scans=5, slips=1,
 )  # fmt: skip
 
 
@@ -107,6 +110,10 @@ def _disk(place: Place, counts: Counts) -> list[Figure]:
     return disk.figures(place.directory, place.scratch, counts.visits)
 
 
+def _devices(place: Place, counts: Counts) -> list[Figure]:
+    return devices.figures(place.directory, place.scratch, counts.scans, counts.idle_s, counts.starts, counts.slips)
+
+
 def _fleet(place: Place, counts: Counts) -> list[Figure]:
     return fleet.figures(place.scratch, counts.sites, counts.fleet_s)
 
@@ -115,6 +122,7 @@ GROUPS: dict[str, Callable[[Place, Counts], list[Figure]]] = {
     "queue": _queue,
     "uplink": _uplink,
     "whole": _whole,
+    "devices": _devices,
     "satellite": _satellite,
     "starts": _starts,
     "years": _years,

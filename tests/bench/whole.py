@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,8 +66,8 @@ def _all_up(subscriber: RawClient, devices: set[str]) -> None:
 
 
 @contextmanager
-def kiosk(directory: Path, scratch: Path) -> Iterator[Kiosk]:
-    """A kiosk with its state in ``directory``, all devices up and the broker connected."""
+def kiosk(directory: Path, scratch: Path, instead: Mapping[str, str] | None = None) -> Iterator[Kiosk]:
+    """A kiosk with its state in ``directory``, all devices up and the broker connected. ``instead``: other ports for some devices."""
     state = directory / "whole"
     with ExitStack() as stack:
         port = stack.enter_context(broker(scratch, ROOM)).port
@@ -77,7 +77,7 @@ def kiosk(directory: Path, scratch: Path) -> Iterator[Kiosk]:
         commits = stack.enter_context(raw_commits(directory, ROW_BYTES))
         line = stack.enter_context(closing(RawPty()))
         plan = document(dict.fromkeys(serial_devices(), ""), port)
-        running = stack.enter_context(daemon(write_config(directory / "whole.toml", far.ports, port), state, scratch))
+        running = stack.enter_context(daemon(write_config(directory / "whole.toml", far.ports | dict(instead or {}), port), state, scratch))
         _all_up(subscriber, set(plan["devices"]))
         finger = stack.enter_context(closing(Finger(running.pins)))
         pins = plan["devices"]["ticket_buttons"]["buttons"]
@@ -86,13 +86,14 @@ def kiosk(directory: Path, scratch: Path) -> Iterator[Kiosk]:
 
 @dataclass(slots=True)
 class Presses:
-    """What became of presses, in milliseconds: to paper, to the subscriber, and with nothing of ours."""
+    """What became of presses, in milliseconds: to the first and last byte at the printer, to the subscriber, and with nothing of ours."""
 
+    begun: Pair
     paper: Pair
     told: Pair
 
     def __iadd__(self, more: "Presses") -> "Presses":
-        for mine, other in ((self.paper, more.paper), (self.told, more.told)):
+        for mine, other in ((self.begun, more.begun), (self.paper, more.paper), (self.told, more.told)):
             mine.ours += other.ours
             mine.raw += other.raw
         return self
@@ -100,16 +101,18 @@ class Presses:
 
 def presses(it: Kiosk, count: int) -> Presses:
     """``count`` presses of the ticket buttons, each followed by the machine's own way of doing the same."""
-    measured = Presses(Pair(), Pair())
+    measured = Presses(Pair(), Pair(), Pair())
     buttons = list(it.pins.values())
     for turn in range(WARM_UP + count):
-        paper, told, slip = _press(it, buttons[turn % len(buttons)])
+        begun, paper, told, slip = _press(it, buttons[turn % len(buttons)])
         time.sleep(QUIET_S)
         raw_paper = _raw_paper(it, slip)
         time.sleep(SETTLE_S)
         raw_told = _raw_told(it)
         time.sleep(SETTLE_S)
         if turn >= WARM_UP:
+            measured.begun.ours.append(begun)
+            measured.begun.raw.append(raw_paper)
             measured.paper.ours.append(paper)
             measured.told.ours.append(told)
             measured.paper.raw.append(raw_paper)
@@ -117,13 +120,13 @@ def presses(it: Kiosk, count: int) -> Presses:
     return measured
 
 
-def _press(it: Kiosk, pin: int) -> tuple[float, float, bytes]:
+def _press(it: Kiosk, pin: int) -> tuple[float, float, float, bytes]:
     begin = it.finger.press(pin)
     told, _ = it.subscriber.wait(lambda message: is_event(message, "ticket.issued"))
-    paper, slip = it.far.slips.get(timeout=10.0)
+    begun, paper, slip = it.far.slips.get(timeout=10.0)
     it.subscriber.wait(lambda message: is_event(message, "ticket.printed"))
     it.finger.release(pin)
-    return (paper - begin) * 1000, (told - begin) * 1000, slip
+    return (begun - begin) * 1000, (paper - begin) * 1000, (told - begin) * 1000, slip
 
 
 def _raw_paper(it: Kiosk, slip: bytes) -> float:
@@ -143,6 +146,7 @@ def _raw_told(it: Kiosk) -> float:
 def figures(measured: Presses) -> list[Figure]:
     """Paper and subscriber."""
     return [
+        compared("press -> first byte at the printer's far side", "ms", measured.begun, "raw commit, same bytes through a pty"),
         compared("press -> last byte at the printer's far side", "ms", measured.paper, "raw commit, same bytes through a pty"),
         compared(
             "press -> MQTT subscriber, whole kiosk", "ms", measured.told, "raw commit, raw paho QoS 1 to subscriber", Bound("ratio", 2.5)

@@ -22,7 +22,7 @@ from kiosd.registry import find, names
 from support.driverbench import GONE_S, OPEN_S, PORTS, USES, Footprint, bench, every_driver
 from support.fardevices import FARS, Build
 
-HARDWARE = {"gpiozero", "lgpio", "evdev", "escpos", "serial"}
+HARDWARE = {"gpiozero", "lgpio", "evdev", "escpos", "serial", "minimalmodbus", "luma"}
 
 
 # -- what a driver is, without its hardware

@@ -4,17 +4,19 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kiosd.errors import DeviceError
-from kiosd.ports import BadScan, ButtonPanel, CallDisplay, Face, Fault, LampState, Outcome, Press, Scan, Scanner, TicketPrinter
+from kiosd.ports import Announcer, BadScan, ButtonPanel, CallDisplay, Face, Fault, LampState, Outcome, Press, Scan, Scanner, TicketPrinter
 from support.devices import take
-from support.driverbench import FACE, GONE_S, Footprint, bench, of_port, show_until_gone
+from support.driverbench import FACE, GONE_S, SENTENCE, Footprint, bench, of_port, show_until_gone
 from support.fardevices import Build
 from support.printers import READ, SLIP, read
+from support.voices import ended, until
 
 # -- panels
 
@@ -98,7 +100,15 @@ async def test_a_scan_that_is_too_long_is_one_bad_scan_and_the_next_is_good(name
 
 @of_port(TicketPrinter)
 @pytest.mark.parametrize(
-    ("mood", "code"), [({"paper": "out"}, "paper_out"), ({"cover": True}, "cover_open"), ({"offline": True}, "offline")]
+    ("mood", "code"),
+    [
+        ({"paper": "out"}, "paper_out"),
+        ({"cover": True}, "cover_open"),
+        ({"cutter": True}, "cutter"),
+        ({"overheated": True}, "overheated"),
+        ({"broken": True}, "error"),
+        ({"offline": True}, "offline"),
+    ],
 )
 async def test_a_printer_that_cannot_print_says_why_and_prints_the_same_slip_later(
     name: str, build: Build, tmp_path: Path, mood: dict[str, Any], code: str
@@ -110,7 +120,7 @@ async def test_a_printer_that_cannot_print_says_why_and_prints_the_same_slip_lat
             with pytest.raises(DeviceError) as caught:
                 await printer.print_slip(SLIP)
             assert caught.value.code == code
-            it.far.paper.set(paper="ok", cover=False, offline=False)
+            it.far.paper.set(paper="ok", cover=False, cutter=False, overheated=False, broken=False, offline=False)
             assert (await anext(faults)).code == ""
         assert await printer.print_slip(SLIP) is Outcome.PRINTED
         assert len(it.far.paper.slips) == 1
@@ -176,3 +186,57 @@ async def test_a_display_that_takes_nothing_is_an_error_in_time_and_lets_go(name
         it.far.release()
         await it.is_whole()
         await before.is_back()
+
+
+# -- announcers
+
+
+@of_port(Announcer)
+async def test_an_announcer_says_one_sentence_at_a_time_in_order(name: str, build: Build, tmp_path: Path) -> None:
+    async with bench(name, build, tmp_path) as it, it.opened() as announcer:
+        sentences = [f"Loket {word}." for word in ("satu", "dua", "tiga")]
+        async with asyncio.TaskGroup() as tasks:
+            for sentence in sentences:
+                tasks.create_task(announcer.say(sentence))
+        played = it.far.recorder.played()
+        assert [one.text for one in played] == sentences
+        assert all(before.ended <= after.began for before, after in pairwise(played))
+
+
+@of_port(Announcer)
+async def test_an_announcer_takes_a_sentence_without_digits_and_nothing_else(name: str, build: Build, tmp_path: Path) -> None:
+    async with bench(name, build, tmp_path) as it, it.opened() as announcer:
+        for text in ("", "A" * 301, "Nomor A012.", "Loket\nsatu", "caf\u00e9"):
+            with pytest.raises(ValueError, match="a voice is given"):
+                await announcer.say(text)
+        await announcer.say(SENTENCE, chime=True)
+        assert it.far.recorder.texts == [SENTENCE]
+
+
+@of_port(Announcer)
+@pytest.mark.parametrize(
+    ("words", "code"), [("Device or resource busy", "busy"), ("Permission denied", "permission"), ("Input/output error", "io")]
+)
+async def test_an_announcer_that_is_not_heard_says_why(name: str, build: Build, tmp_path: Path, words: str, code: str) -> None:
+    async with bench(name, build, tmp_path) as it, it.opened() as announcer:
+        it.far.recorder.set(error=words)
+        with pytest.raises(DeviceError) as caught:
+            await announcer.say(SENTENCE)
+        assert caught.value.code == code
+        it.far.recorder.set()
+        await it.prove(announcer)
+
+
+@of_port(Announcer)
+async def test_an_announcer_that_is_cancelled_falls_silent(name: str, build: Build, tmp_path: Path) -> None:
+    async with bench(name, build, tmp_path) as it, it.opened() as announcer:
+        await it.prove(announcer)
+        before = len(it.far.recorder.lines())
+        it.far.recorder.set(hang=True)
+        async with asyncio.timeout(GONE_S), asyncio.TaskGroup() as tasks:
+            saying = tasks.create_task(announcer.say(SENTENCE))
+            await until(lambda: it.far.recorder.lines(before))
+            saying.cancel()
+        await ended(it.far.recorder.lines(before)[0]["begin"]["pid"])
+        it.far.recorder.set()
+        await it.prove(announcer)

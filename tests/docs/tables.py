@@ -1,9 +1,10 @@
-"""README's tables, made from the tables in the code. ``python tests/docs/tables.py`` writes them into README.md."""
+"""README's tables, made from the tables in the code. ``python tests/docs/tables.py`` writes them into README.md and drivers/README.md."""
 
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from kiosd import ports as port_types
 from kiosd.cli import EXITS, VERBS
 from kiosd.mqtt.topics import TOPICS
 from kiosd.queue.commands import COMMANDS, Command
@@ -13,6 +14,7 @@ from kiosd.registry import find, names
 from kiosd.stations.counter import KEYS
 
 README = Path(__file__).parents[2] / "README.md"
+DRIVERS_README = README.parent / "drivers" / "README.md"
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
@@ -78,6 +80,11 @@ def drivers() -> str:
     return table(("driver", "port", "for"), [row(name) for name in names()])
 
 
+def ports() -> str:
+    kinds = [kind for kind in vars(port_types).values() if getattr(kind, "_is_protocol", False) and kind.__module__ == port_types.__name__]
+    return table(("port", "what it must do"), [(f"`{kind.__name__}`", first_line(kind)) for kind in kinds if kind is not port_types.Driver])
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "states": states,
     "topics": topics,
@@ -87,6 +94,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "verbs": verbs,
     "exits": exits,
     "drivers": drivers,
+    "ports": ports,
 }
 MARK = re.compile(r"(<!-- table: (\w+) -->\n)(.*?)(\n<!-- end -->)", re.DOTALL)
 
@@ -97,4 +105,5 @@ def renewed(text: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(renewed(README.read_text()))
+    for page in (README, DRIVERS_README):
+        page.write_text(renewed(page.read_text()))

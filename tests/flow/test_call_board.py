@@ -11,26 +11,30 @@ from typing import Any
 import pytest
 
 from kiosd.clock import ManualClock
+from kiosd.ports import Face
 from kiosd.queue import commands as cmd
 from kiosd.queue.commands import new_id
-from kiosd.stations.call_board import MESSAGE_S, RESEND_S, CallBoard
-from kiosd_sim.board import Cd5220Screen, SimBoard
+from kiosd.stations.call_board import BLINK_S, BLINKS, MESSAGE_S, RESEND_S, CallBoard
+from kiosd_sim.board import SimBoard
+from kiosd_sim.customerdisplay import CustomerDisplay
 from support.site import wib
 from support.stationkiosk import Kiosk, kiosk
 
 IDLE = ("Silakan ambil nomor", "")
+QUICK = {"baudrate": 115200, "gap_s": 0.0}
+"""A line that keeps up with a clock that runs in steps."""
 
 
 @asynccontextmanager
 async def plugged(directory: Path, name: str = "board") -> AsyncIterator[SimBoard]:
-    board = SimBoard(directory / name, Cd5220Screen())
+    board = SimBoard(directory / name, CustomerDisplay("cd5220"))
     with board.port.plugged():
         yield board
 
 
 def show(it: Kiosk, board: SimBoard, name: str = "board", counter: int | None = None, **config: Any) -> None:
     """A call board in ``it``."""
-    settings = {"port": str(board.port.link), "protocol": "cd5220", **config}
+    settings = {"port": str(board.port.link), "protocol": "cd5220", **QUICK, **config}
     it.device(name, "serial_display", settings, CallBoard(it.queue, it.clock, "id", counter).use)
 
 
@@ -78,6 +82,92 @@ async def test_a_recall_brings_the_number_back(tmp_path: Path) -> None:
         it.clock.advance(11)
         await it.do(cmd.MarkAbsent(counter=1))
         await reads(board, "NOMOR A002", "LOKET 2")
+
+
+A001: tuple[str, ...] = ("NOMOR A001", "LOKET 1")
+DARK: tuple[str, ...] = ("", "")
+
+
+async def test_a_fresh_call_blinks_three_times_and_then_stands(tmp_path: Path) -> None:
+    async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
+        show(it, board)
+        await reads(board, *IDLE)
+        board.history.clear()
+        await call(it)
+        await reads(board, *A001)
+        called = it.clock.now().monotonic
+        await stands(it, board)
+        seen = blinks(board)
+        assert seen == [A001, DARK, A001, DARK, A001, DARK, A001]
+        assert it.clock.now().monotonic - called >= 2 * BLINKS * BLINK_S - 0.1
+        await it.passes(2 * RESEND_S)
+        assert blinks(board) == seen, "it stands"
+
+
+async def stands(it: Kiosk, board: SimBoard) -> None:
+    """Wait until the first call has blinked."""
+    while len(blinks(board)) < 2 * BLINKS + 1:
+        await it.passes(0.1, step=0.05)
+
+
+def blinks(board: SimBoard) -> list[tuple[str, ...]]:
+    """What the board showed of the first call: itself and darkness."""
+    shown = [lines for lines, _ in groupby(lines for lines in board.history if lines in {A001, DARK})]
+    return shown[shown.index(A001) :] if A001 in shown else []
+
+
+async def test_a_call_that_was_seen_before_a_newer_one_does_not_blink_again(tmp_path: Path) -> None:
+    async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
+        show(it, board)
+        await call(it, 1)
+        await reads(board, *A001)
+        await call(it, 2)
+        await reads(board, "NOMOR A002", "LOKET 2")
+        await it.do(cmd.Start(counter=2), cmd.Finish(counter=2))
+        await reads(board, *A001)
+        board.history.clear()
+        await it.passes(2 * BLINKS * BLINK_S + 1, step=0.1)
+        assert board.history == [] and board.lines == A001
+        it.clock.advance(11)
+        await it.do(cmd.Recall(counter=1))
+        while DARK not in board.history:  # but it does when it is called again
+            await it.passes(0.1, step=0.05)
+
+
+class Recorder:
+    """A display that keeps what it is shown."""
+
+    def __init__(self) -> None:
+        self.faces: list[Face] = []
+
+    async def show(self, face: Face) -> None:
+        self.faces.append(face)
+
+
+async def test_attention_is_asked_for_while_it_blinks_and_nothing_is_sent_too_often(tmp_path: Path) -> None:
+    display = Recorder()
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Recorder]:
+        yield display
+
+    async with kiosk(tmp_path) as it:
+        it.supervised("board", opened, CallBoard(it.queue, it.clock, "id").use)
+        await it.up("board")
+        await call(it)
+        while Face("A001", 1) not in display.faces:
+            await it.passes(0.1, step=0.05)
+        called = [face for face in display.faces if not face.message]
+        assert called == [Face("A001", 1, attention=True), Face()] * BLINKS + [Face("A001", 1)]
+        await call(it, 2)
+        while display.faces[-1] != Face("A002", 2, attention=True):
+            await it.passes(0.1, step=0.05)
+        await it.do(cmd.CancelTicket(ticket="A001"), cmd.CancelTicket(ticket="A002"))
+        while not display.faces[-1].message:
+            await it.passes(0.1, step=0.05)
+        sent = len(display.faces)
+        await it.passes(4 * RESEND_S)
+        assert sent + 3 <= len(display.faces) <= sent + 5, "nothing blinks any more"
 
 
 @pytest.mark.parametrize("ends", [cmd.CancelTicket(ticket="A001"), cmd.CloseDay()], ids=["cancelled", "day closed"])
@@ -129,7 +219,7 @@ async def test_a_board_that_is_plugged_in_again_shows_at_once_who_has_to_come(tm
         board.port.unplug()
         down = await it.record("device.down", device="board", tick=RESEND_S)
         await it.do(cmd.Start(counter=1))  # later than the call at counter 2, but nobody has to come for it
-        board.screen.feed(b"\x1b@")
+        board.screen.forget()
         board.port.plug()
         await it.event("device.up", device="board", since=down.seq, tick=1)
         await reads(board, "NOMOR A002", "LOKET 2")
@@ -139,10 +229,11 @@ async def test_a_board_that_is_plugged_in_again_shows_at_once_who_has_to_come(tm
 async def test_a_board_that_forgot_is_told_again_by_itself(tmp_path: Path) -> None:
     async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
         show(it, board)
+        await reads(board, *IDLE)
         await call(it)
-        await reads(board, "NOMOR A001", "LOKET 1")
+        await stands(it, board)
         for _ in range(2):
-            board.screen.feed(b"\x1b@")
+            board.screen.forget()
             await it.passes(RESEND_S - 3)
             assert board.lines == ("", "")
             await it.passes(5)
@@ -290,7 +381,7 @@ async def test_a_start_that_is_taken_back_is_a_call_again_and_an_end_is_not(tmp_
 async def test_a_promised_repair_is_told_in_turn_until_the_device_works_again(tmp_path: Path) -> None:
     async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
         station = CallBoard(it.queue, it.clock, "id", machine=frozenset({"printer"}))
-        it.device("board", "serial_display", {"port": str(board.port.link), "protocol": "cd5220"}, station.use)
+        it.device("board", "serial_display", {"port": str(board.port.link), "protocol": "cd5220", **QUICK}, station.use)
         await reads(board, *IDLE)
         await it.do(cmd.ReportDevice(device="printer", state="down", code="paper_out"))
         await it.do(cmd.PromiseRepair(device="printer", until="14:00", reason="ganti rol"))

@@ -18,7 +18,7 @@ from kiosd.queue.commands import OpenCounter
 from support.broker import Broker, broker
 from support.checker import Seen, findings, read_journal
 from support.consumer import Consumer, consumer
-from support.kiosk import Kiosk
+from support.kiosk import Kiosk, held
 from support.mqtt_peer import CONTENT_TYPE, EXPIRY, Peer, Received, peer, until
 
 KEEPS_FEW = "max_queued_messages 5\nmax_inflight_messages 5"  # mosquitto acknowledges the rest, and drops it
@@ -41,7 +41,7 @@ class Site:
         """The consumer has applied what happened, all of it, once, in order, unchanged."""
         async with self.kiosk.queue() as queue:
             now = await queue.snapshot()
-        await self.central.until(now.stream, now.sequence, 20)
+        await self.central.until(now.stream, now.sequence, 60)  # a broker that keeps five messages drops most of each replay
         applied = self.central.applied(now.stream)
         assert applied == list(range(1, len(applied) + 1))
         received = [event for event in self.received() if int(event["sequence"]) <= now.sequence]
@@ -113,6 +113,7 @@ async def test_what_the_broker_acknowledged_and_dropped_is_asked_for_and_comes(t
     async with site(tmp_path, KEEPS_FEW) as one:
         one.central.kill()
         await one.kiosk.tickets(60)
+        await held(one.kiosk, "")
         one.central.start()
         await one.whole()
         assert sum(event["replay"] for event in one.received()) > 20
@@ -122,6 +123,7 @@ async def test_a_broker_that_loses_its_memory_loses_nothing_for_good(tmp_path: P
     async with site(tmp_path) as one:
         one.central.kill()
         await one.kiosk.tickets(20)
+        await held(one.kiosk, "")  # the broker has them all, and now forgets them
         one.broker.kill()
         one.broker.start()
         one.central.start()

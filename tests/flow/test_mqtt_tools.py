@@ -22,7 +22,6 @@ from kiosd.mqtt.envelope import event_message
 from kiosd.mqtt.settings import MqttSettings
 from kiosd.mqtt.tools import echo, network
 from kiosd.mqtt.tools.echo import Listener, listener
-from kiosd.mqtt.tools.standing import broker as ask_daemon
 from kiosd.mqtt.tools.tail import Arrival, Watcher, arrivals
 from kiosd.mqtt.topics import Topics
 from kiosd.queue.commands import IssueTicket
@@ -30,7 +29,7 @@ from kiosd.queue.events import Record
 from support.broker import Broker, broker
 from support.certificates import NOW, Authority, tls_listener
 from support.fakequeue import STREAM, called, issued
-from support.kiosk import Kiosk, write_config
+from support.kiosk import Kiosk, held, write_config
 from support.mqtt_peer import USER, Peer, Received, peer, until
 from support.served import Said, sayer
 
@@ -318,18 +317,6 @@ def by_thread(kiosd: Kiosd) -> Callable[..., Any]:
         return said[0]
 
     return say
-
-
-async def held(kiosk: Kiosk, code: str) -> None:
-    """Wait until the daemon is connected and says that tickets are held with ``code``, or, ``""``, that none is owed."""
-    async with asyncio.timeout(10):
-        while True:
-            view = await ask_daemon(kiosk.state, "central")
-            if view is not None and view.connection is not None:
-                (tickets,) = (one for one in view.families if one.family == "ticket")
-                if tickets.held == code and (code or not tickets.owed):
-                    return
-            await asyncio.sleep(0.05)
 
 
 async def test_outbox_and_doctor_beside_a_daemon_whose_events_are_refused(kiosd: Kiosd, tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from kiosd.stations.call_board import CallBoard
 from kiosd.stations.counter import CounterStation
 from kiosd.stations.ticket_machine import TicketMachine
 from kiosd.supervisor import Health
-from kiosd_sim.board import Cd5220Screen, SimBoard
+from kiosd_sim.board import SimBoard
+from kiosd_sim.customerdisplay import CustomerDisplay
 from kiosd_sim.pins import SimPin
 from kiosd_sim.printer import sim_printer_pty
 from support.fardevices import line_scanner
@@ -156,7 +157,7 @@ async def test_everything_unplugged_at_once_people_are_still_called_and_everythi
     async with AsyncExitStack() as far:
         printer = await far.enter_async_context(sim_printer_pty(tmp_path / "lp"))
         scanner = await far.enter_async_context(line_scanner(tmp_path))
-        board = SimBoard(tmp_path / "board", Cd5220Screen())
+        board = SimBoard(tmp_path / "board", CustomerDisplay("cd5220"))
         far.enter_context(board.port.plugged())
         it = await far.enter_async_context(kiosk(tmp_path))
         machine(it, printer.port)

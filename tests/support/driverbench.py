@@ -12,16 +12,17 @@ from typing import Any
 import pytest
 
 from kiosd import ports
-from kiosd.ports import ButtonPanel, CallDisplay, Driver, Face, LampState, Outcome, Press, Scanner, TicketPrinter
+from kiosd.ports import Announcer, ButtonPanel, CallDisplay, Driver, Face, LampState, Outcome, Press, Scanner, TicketPrinter
 from kiosd.registry import find, names
 from support.devices import open_files, take
-from support.fardevices import FARS, Build, Far, FarDisplay, FarPanel, FarPrinter, FarScanner
+from support.fardevices import FARS, Build, Far, FarDisplay, FarPanel, FarPrinter, FarScanner, FarVoice
 from support.printers import READ, SLIP, read
 
 OPEN_S = 12.0  # no driver may need longer to say that its device is not there; those with a deadline have 3 to 6 s
 GONE_S = 5.0
 PORTS = {kind for name, kind in vars(ports).items() if getattr(kind, "_is_protocol", False) and name not in {"Protocol", "Driver"}}
 FACE = Face(number="D005", counter=4, attention=True)
+SENTENCE = "Nomor antrean, D, nol nol lima. Silakan menuju loket empat."
 
 
 async def no_far_side(_: Path) -> Far:
@@ -100,6 +101,12 @@ async def _prove_display(far: FarDisplay, display: CallDisplay) -> None:
     await far.shows(FACE)
 
 
+async def _prove_announcer(far: FarVoice, announcer: Announcer) -> None:
+    before = len(far.recorder.texts)
+    await announcer.say(SENTENCE)
+    assert far.recorder.texts[before:] == [SENTENCE]
+
+
 async def _until_gone(stream: AsyncIterator[object]) -> None:
     async for _ in stream:
         pass
@@ -112,11 +119,18 @@ async def show_until_gone(display: CallDisplay) -> None:
         await asyncio.sleep(0.01)
 
 
+async def say_until_gone(announcer: Announcer) -> None:
+    """Say the same again and again."""
+    while True:
+        await announcer.say(SENTENCE)
+
+
 USES: dict[type, tuple[Callable[[Any, Any], Awaitable[None]], Callable[[Any], Awaitable[None]]]] = {
     ButtonPanel: (_prove_panel, lambda panel: _until_gone(panel.presses())),
     Scanner: (_prove_scanner, lambda scanner: _until_gone(scanner.scans())),
     TicketPrinter: (_prove_printer, lambda printer: _until_gone(printer.watch())),
     CallDisplay: (_prove_display, show_until_gone),
+    Announcer: (_prove_announcer, say_until_gone),
 }
 """Port -> use once and look, use until it is gone."""
 

@@ -4,20 +4,29 @@
 """
 
 import errno
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import evdev
 import pytest
 from gpiozero import Device
+from luma.core.legacy import text as luma_text
+from luma.core.legacy.font import LCD_FONT, proportional
+from PIL import Image, ImageDraw
 
 from kiosd.ports import Face
-from kiosd_sim.board import Cd5220Screen, FrameScreen, Lines, SimBoard
+from kiosd_sim.board import Lines, Screen, SimBoard
+from kiosd_sim.customerdisplay import CustomerDisplay
 from kiosd_sim.keyboard import SimInputDevice, SimKeyboard, SimKeyboards
+from kiosd_sim.ledmatrix import MatrixScreen
+from kiosd_sim.numeralboard import FrameScreen, ModbusScreen
 from kiosd_sim.pins import Pins, SimFactory, SimPin
 from kiosd_sim.printer import SimPrinter, sim_printer_pty, sim_printer_tcp
+from kiosd_sim.recorder import Recorder
 from kiosd_sim.scanner import SimScanner
 from support.sim_pins import simulated_pins
 
@@ -60,6 +69,12 @@ class FarDisplay(Far, Protocol):
     def forget(self) -> None: ...
     def jam(self) -> None: ...
     def release(self) -> None: ...
+
+
+class FarVoice(Far, Protocol):
+    """The other end of an ``Announcer``; ``recorder`` is what was heard and how the card is."""
+
+    recorder: Recorder
 
 
 Build = Callable[[Path], AbstractAsyncContextManager[Far]]
@@ -171,11 +186,88 @@ async def typing_scanner(directory: Path) -> AsyncIterator[Keyboard]:
     """A scanner that types, in place of all keyboards of the machine."""
     keyboard = SimKeyboard(directory / "event0")
     keyboard.plug()
-    machine = SimKeyboards(keyboard)
+    with keyboards(keyboard):
+        yield Keyboard(keyboard)
+
+
+class AltKeyboard(Keyboard):
+    """One that types each character as Alt and its number on the keypad, as whatever country it is set to."""
+
+    ALT, TAB = 56, 15
+    KEYPAD: ClassVar[tuple[int, ...]] = (82, 79, 80, 81, 75, 76, 77, 71, 72, 73)
+
+    def __init__(self, keyboard: SimKeyboard) -> None:
+        super().__init__(keyboard)
+        self.config |= {"layout": "fr", "alt_codes": True, "ends": ["tab"]}
+
+    async def scan(self, text: str) -> None:
+        for char in text:
+            self._keyboard.key(self.ALT, 1)
+            for digit in f"0{ord(char)}":
+                self._keyboard.tap(self.KEYPAD[int(digit)])
+            self._keyboard.key(self.ALT, 0)
+        self._keyboard.tap(self.TAB)
+
+
+@asynccontextmanager
+async def alt_scanner(directory: Path) -> AsyncIterator[AltKeyboard]:
+    """A scanner in Alt mode, in place of all keyboards of the machine."""
+    keyboard = SimKeyboard(directory / "event0")
+    keyboard.plug()
+    with keyboards(keyboard):
+        yield AltKeyboard(keyboard)
+
+
+class Keypad:
+    """A keypad whose keys 1 and 2 are the buttons A and B and whose NumLock lamp is ``ready``; a key held for 0.4 s is stuck."""
+
+    KEYS: ClassVar[dict[str, int]] = {"A": 79, "B": 80}
+
+    def __init__(self, keyboard: SimKeyboard) -> None:
+        self.keyboard = keyboard
+        keys, lamps = {"KP1": "A", "KP2": "B"}, {"ready": "numlock"}
+        self.config: dict[str, Any] = {"match": {"name": keyboard.name}, "keys": keys, "lamps": lamps, "debounce_s": 0.2, "stuck_s": 0.4}
+
+    async def plug(self) -> None:
+        self.keyboard.plug()
+
+    async def unplug(self) -> None:
+        self.keyboard.unplug()
+
+    def press(self, button: str) -> None:
+        self.keyboard.tap(self.KEYS[button])
+
+    def bounce(self, button: str) -> None:
+        for _ in range(5):
+            self.press(button)
+
+    def hold(self, button: str) -> None:
+        self.keyboard.key(self.KEYS[button], 1)
+
+    def release(self, button: str) -> None:
+        self.keyboard.key(self.KEYS[button], 0)
+
+    def lit(self, lamp: str) -> bool:
+        return lamp == "ready" and 0 in self.keyboard.lit
+
+
+@asynccontextmanager
+async def keypad(directory: Path) -> AsyncIterator[Keypad]:
+    """A keypad, in place of all keyboards of the machine."""
+    keyboard = SimKeyboard(directory / "event0", name="Sim Keypad")
+    keyboard.plug()
+    with keyboards(keyboard):
+        yield Keypad(keyboard)
+
+
+@contextmanager
+def keyboards(*plugged: SimKeyboard) -> Iterator[None]:
+    """These, in place of all keyboards of the machine."""
+    machine = SimKeyboards(*plugged)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evdev, "list_devices", machine.list_devices)
         patch.setattr(evdev, "InputDevice", lambda path: _OpenKeyboard(machine.open_device(path)))
-        yield Keyboard(keyboard)
+        yield
 
 
 class LineScanner:
@@ -195,6 +287,25 @@ class LineScanner:
         await self._scanner.send(text)
 
 
+class FramedScanner(LineScanner):
+    """One that says what kind of code it read, between STX and ETX."""
+
+    def __init__(self, scanner: SimScanner) -> None:
+        super().__init__(scanner)
+        self.config |= {"ends": ["etx"], "aim": True}
+
+    async def scan(self, text: str) -> None:
+        await self._scanner.send(f"\x02]Q1{text}\x03", "")
+
+
+@asynccontextmanager
+async def framed_scanner(directory: Path) -> AsyncIterator[FramedScanner]:
+    """A scanner on a serial line, with frames of its own."""
+    scanner = SimScanner(directory / "scanner")
+    with scanner.port.plugged():
+        yield FramedScanner(scanner)
+
+
 @asynccontextmanager
 async def line_scanner(directory: Path) -> AsyncIterator[LineScanner]:
     """A scanner on a serial line."""
@@ -204,11 +315,11 @@ async def line_scanner(directory: Path) -> AsyncIterator[LineScanner]:
 
 
 class Board:
-    """A display on a serial line; ``reads`` is how a face looks there, ``off_on`` what makes it forget."""
+    """A display on its line; ``reads`` is how a face looks there."""
 
     def __init__(self, board: SimBoard, config: Mapping[str, Any], reads: Callable[[Face], Lines]) -> None:
         self._board, self._reads = board, reads
-        self.config: dict[str, Any] = {"port": str(board.port.link), "write_timeout_s": 0.2, **config}
+        self.config: dict[str, Any] = {"port": str(board.port.link), **config}
 
     async def plug(self) -> None:
         self._board.port.plug()
@@ -221,11 +332,7 @@ class Board:
         assert not self._board.screen.garbage
 
     def forget(self) -> None:
-        screen = self._board.screen
-        if isinstance(screen, FrameScreen):
-            screen.lines = ()
-        else:
-            screen.feed(b"\x1b@")
+        self._board.screen.forget()
 
     def jam(self) -> None:
         self._board.port.jam()
@@ -234,26 +341,80 @@ class Board:
         self._board.port.release()
 
 
-@asynccontextmanager
-async def _customer_display(directory: Path) -> AsyncIterator[Board]:
-    board = SimBoard(directory / "display", Cd5220Screen())
-    with board.port.plugged():
-        yield Board(board, {"protocol": "cd5220"}, lambda face: (f"NOMOR {face.number}", f"LOKET {face.counter}"))
+def _two_lines(face: Face) -> Lines:
+    return f"NOMOR {face.number}", f"LOKET {face.counter}"
+
+
+def _display(screen: Callable[[], Screen], config: Mapping[str, Any], reads: Callable[[Face], Lines]) -> Build:
+    """A display of this kind on a line of its own."""
+
+    @asynccontextmanager
+    async def build(directory: Path) -> AsyncIterator[Board]:
+        board = SimBoard(directory / "display", screen())
+        with board.port.plugged():
+            yield Board(board, config, reads)
+
+    build.__name__ = str(config.get("protocol", config.get("letters", "dots")))
+    return build
+
+
+def _dots(face: Face) -> Lines:
+    """The rows of the number in luma's letters, drawn without the driver."""
+    image = Image.new("1", (32, 8))
+    luma_text(ImageDraw.Draw(image), (0, 0), face.number, fill="white", font=proportional(LCD_FONT))
+    return tuple("".join("#" if image.getpixel((x, y)) else " " for x in range(32)).rstrip() for y in range(8))
+
+
+QUICK = {"write_timeout_s": 0.2}
+NUMERALS = "02 {counter:2} {number:5} 03 {sum8}"
+SIGNED = "FE 05 {letter:1} {digits:u16} {counter:u8} {crc16}"
+MODBUS = {"address": 7, "number_register": 16, "counter_register": 18, "letters": {"A": 1, "D": 4}, "answer_s": 2.0}
+DISPLAYS = {
+    "serial_display": (
+        *(_display(partial(CustomerDisplay, name), {"protocol": name, **QUICK}, _two_lines) for name in ("cd5220", "epson", "dsp800")),
+        _display(partial(FrameScreen, NUMERALS), {"protocol": "frame", "frame": NUMERALS, **QUICK},
+                 lambda face: (f"{face.counter:02}", face.number)),
+        _display(partial(FrameScreen, SIGNED), {"protocol": "frame", "frame": SIGNED, **QUICK},
+                 lambda face: (face.number[0], str(int(face.number[1:])), str(face.counter))),
+    ),
+    "modbus_display": (
+        _display(partial(ModbusScreen, 7, 16, counter=18), MODBUS | QUICK,
+                 lambda face: (str(face.counter), face.number.replace("A", "1").replace("D", "4"))),
+    ),
+    "max7219_display": (_display(partial(MatrixScreen, 4, -90), {"chips": 4}, _dots),),
+}  # fmt: skip
+
+
+class Speaker:
+    """A sound card, played to by the real espeak-ng through a recorder in aplay's place, a thousand times as fast as in life."""
+
+    def __init__(self, directory: Path) -> None:
+        self.recorder = Recorder(directory / "card", speed=1000.0)
+        self.config: dict[str, Any] = {"card": "plughw:CARD=Sim", "cache": str(directory / "cache")}
+
+    async def plug(self) -> None:
+        self.recorder.set()
+
+    async def unplug(self) -> None:
+        self.recorder.set(error="No such device")
 
 
 @asynccontextmanager
-async def _numeral_board(directory: Path) -> AsyncIterator[Board]:
-    frame = "02 {counter:2} {number:5} 03 {sum8}"
-    board = SimBoard(directory / "board", FrameScreen(frame))
-    with board.port.plugged():
-        yield Board(board, {"protocol": "frame", "frame": frame}, lambda face: (f"{face.counter:02}", face.number))
+async def speaker(directory: Path) -> AsyncIterator[Speaker]:
+    """The only sound card."""
+    far = Speaker(directory)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(far.recorder.programs), prepend=os.pathsep)
+        yield far
 
 
 FARS: dict[str, tuple[Build, ...]] = {
+    "aplay_voice": (speaker,),
     "escpos_printer": (_printer_on_a_line, _printer_on_the_network),
-    "evdev_scanner": (typing_scanner,),
+    "evdev_keypad": (keypad,),
+    "evdev_scanner": (typing_scanner, alt_scanner),
     "gpio_buttons": (_gpio_buttons,),
-    "serial_display": (_customer_display, _numeral_board),
-    "serial_scanner": (line_scanner,),
+    **DISPLAYS,
+    "serial_scanner": (line_scanner, framed_scanner),
 }
 """Driver -> its far sides."""

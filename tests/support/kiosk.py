@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from kiosd.links.unix import connect_unix
+from kiosd.mqtt.tools.standing import broker as ask_daemon
 from kiosd.queue.commands import IssueTicket
 from kiosd.queue.remote import RemoteQueue
 
@@ -107,3 +108,15 @@ class Kiosk:
     def __exit__(self, *_: object) -> None:
         if self.process is not None and self.process.poll() is None:
             self.kill()
+
+
+async def held(kiosk: Kiosk, code: str) -> None:
+    """Wait until the daemon is connected and says that tickets are held with ``code``, or, ``""``, that none is owed."""
+    async with asyncio.timeout(10):
+        while True:
+            view = await ask_daemon(kiosk.state, "central")
+            if view is not None and view.connection is not None:
+                (tickets,) = (one for one in view.families if one.family == "ticket")
+                if tickets.held == code and (code or not tickets.owed):
+                    return
+            await asyncio.sleep(0.05)

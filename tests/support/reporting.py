@@ -1,7 +1,6 @@
 """What a report needs: a few days in July 2026 in a real journal, and stand-ins for the process that makes reports."""
 
 import asyncio
-import os
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -86,7 +85,6 @@ async def gone(pid: int, within: float = 10.0) -> None:
 
 def _lives(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):  # the second: it ended between opening and reading
         return False
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"

@@ -26,7 +26,8 @@ from kiosd.queue.local import LocalQueue, open_local
 from kiosd.queue.settings import CounterQueueSettings, HoursSettings, QueueSettings, RuleSettings, ServiceSettings, SiteSettings
 from kiosd.queue.steady import Steady
 from kiosd.satellite import at_work
-from kiosd_sim.board import Cd5220Screen, SimBoard
+from kiosd_sim.board import SimBoard
+from kiosd_sim.customerdisplay import CustomerDisplay
 from kiosd_sim.pins import SOCKET_ENV, Pins
 from kiosd_sim.scanner import SimScanner
 from support.kiosk import DAYS, Kiosk
@@ -116,7 +117,7 @@ class Desk:
     """The far side of a satellite's devices."""
 
     def __init__(self, folder: Path) -> None:
-        self.display = SimBoard(folder / "display", Cd5220Screen())
+        self.display = SimBoard(folder / "display", CustomerDisplay("cd5220"))
         self.scanner = SimScanner(folder / "scanner")
         self.pins = Pins(folder / "pins")
 
@@ -149,8 +150,8 @@ def desk(folder: Path) -> Iterator[Desk]:
 def write_config(folder: Path, port: int, far: Desk, node: str = NODE, counter: int = 1, more: str = "") -> Path:
     """A satellite's configuration with everything a desk can have."""
     devices = {
-        "keys": {"driver": "gpio_buttons", "buttons": PINS, "lamps": {"ready": READY}},
-        "rating": {"driver": "gpio_buttons", "buttons": SCORES, "lamps": {"rate": RATE}},
+        "keys": {"driver": "gpio_buttons", "buttons": PINS, "lamps": {"ready": READY}, "hold_off_s": 0.0},
+        "rating": {"driver": "gpio_buttons", "buttons": SCORES, "lamps": {"rate": RATE}, "hold_off_s": 0.0},
         "scanner": {"driver": "serial_scanner", "port": str(far.scanner.port.link)},
         "display": {"driver": "serial_display", "port": str(far.display.port.link), "protocol": "cd5220"},
     }

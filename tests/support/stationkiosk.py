@@ -19,7 +19,7 @@ from kiosd.queue.interface import Reply
 from kiosd.queue.local import LocalQueue, open_local
 from kiosd.registry import find
 from kiosd.supervisor import Health, State, supervise
-from kiosd_drivers import _gpio, gpio_buttons
+from kiosd_drivers import _lamps, _panel
 from kiosd_sim.pins import Pins
 from support.sim_pins import simulated_pins
 from support.site import WEDNESDAY, settings
@@ -148,9 +148,8 @@ class Kiosk:
 def _pins(directory: Path, clock: ManualClock) -> Iterator[Pins]:
     """Simulated pins whose times come from ``clock``; lamps blink fast."""
     with simulated_pins(directory) as pins, pytest.MonkeyPatch.context() as patch:
-        for module in (_gpio, gpio_buttons):
-            patch.setattr(module, "boottime", lambda: clock.now().monotonic)
-        patch.setattr(_gpio, "BLINK_S", 0.01)
+        patch.setattr(_panel, "boottime", lambda: clock.now().monotonic)
+        patch.setattr(_lamps, "BLINKS", dict.fromkeys(_lamps.BLINKS, (-0.01, 0.01)))
         yield pins
 
 

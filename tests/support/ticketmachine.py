@@ -7,26 +7,30 @@ from typing import Any
 
 import pytest
 
-from kiosd.stations.ticket_machine import TicketMachine
+from kiosd.stations.ticket_machine import TicketMachine, WithoutPaper
 from kiosd_sim.paper import PrintedSlip
 from kiosd_sim.printer import SimPrinter, sim_printer_pty, sim_printer_tcp
 from support.stationkiosk import PRINTER, Kiosk
 
-A, D, A_PRIORITY, LAMP = 4, 17, 22, 27
-BUTTONS = {"buttons": {"A": A, "D": D, "A_priority": A_PRIORITY}, "lamps": {"ready": LAMP}, "stuck_s": 0.4}
+A, D, A_PRIORITY, LAMP, PAPER_LAMP = 4, 17, 22, 27, 23
+BUTTONS = {"buttons": {"A": A, "D": D, "A_priority": A_PRIORITY}, "lamps": {"ready": LAMP, "paper": PAPER_LAMP}, "stuck_s": 0.4}
 
 FarPrinter = Callable[[Path], AbstractAsyncContextManager[SimPrinter]]
 WIRES: list[FarPrinter] = [lambda directory: sim_printer_pty(directory / "lp"), lambda _: sim_printer_tcp()]
 every_wire = pytest.mark.parametrize("wire", WIRES, ids=["line", "network"])
 
 
-def machine(it: Kiosk, port: str, buttons: bool = True, **printer: Any) -> None:
-    """A ticket machine in ``it``."""
-    station = TicketMachine(it.queue, it.clock, it.settings, "printer")
+def machine(
+    it: Kiosk, port: str, buttons: bool = True, *, spare: str = "", without_paper: WithoutPaper = "show", block: int = 20, **printer: Any
+) -> None:
+    """A ticket machine in ``it``; ``spare`` is the second printer's port, ``printer`` are settings of both."""
+    station = TicketMachine(it.queue, it.clock, it.settings, "printer", "spare" if spare else None, without_paper, block)
     it.run(station.run())
     if buttons:
         it.device("buttons", "gpio_buttons", BUTTONS, station.use_buttons)
-    it.device("printer", "escpos_printer", {"port": port, **PRINTER, **printer}, station.use_printer)
+    for name, at in (("printer", port), ("spare", spare)):
+        if at:
+            it.device(name, "escpos_printer", {"port": at, **PRINTER, **printer}, station.use_printer)
 
 
 def lines(slip: PrintedSlip) -> list[str]:

@@ -12,7 +12,7 @@ from kiosd.journal.journal import FILE, Audit
 
 TINY = suite.Counts(
     durable=3, presses=2, commands=2, tickets=40, idle_s=0.05, starts=1, old_events=200, old_days=2, old_presses=3, reports=1,
-    backlog=200, drains=1, visits=2, sites=20, fleet_s=0.5,
+    backlog=200, drains=1, visits=2, sites=20, fleet_s=0.5, scans=2, slips=1,
 )  # fmt: skip
 
 
@@ -74,7 +74,8 @@ def test_memory_is_refused_as_a_disk(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    ("group", "rows"), [("queue", 1), ("uplink", 1), ("whole", 9), ("starts", 1), ("years", 2), ("reports", 7), ("fleet", 4)]
+    ("group", "rows"),
+    [("queue", 1), ("uplink", 1), ("whole", 10), ("devices", 5), ("starts", 1), ("years", 2), ("reports", 7), ("fleet", 4)],
 )
 def test_every_group_measures(group: str, rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suite, "file_system", lambda _path: "ext4")  # only that it runs: a tmpfs will do for tests

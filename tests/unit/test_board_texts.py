@@ -9,7 +9,21 @@ import pytest
 from kiosd.queue.events import TicketRefused
 from kiosd.queue.interface import DeviceView, Snapshot
 from kiosd.queue.settings import Language
-from kiosd.stations.board_texts import CLOSED, IDLE, NEVER, NOTE_NUMBER, REPAIR, TRAINING, WHY_NOT, closed, idle, refused, repairs, when
+from kiosd.stations.board_texts import (
+    CLOSED,
+    IDLE,
+    NEVER,
+    NO_PAPER,
+    NOTE_NUMBER,
+    REPAIR,
+    TRAINING,
+    WHY_NOT,
+    closed,
+    idle,
+    refused,
+    repairs,
+    when,
+)
 from support.site import JAKARTA, wib
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -34,6 +48,7 @@ def test_why_a_press_gave_nothing_and_when_it_will_fit_the_board(code: str, lang
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_all_else_fits_the_board(language: Language) -> None:
     fixed = [IDLE[language], TRAINING[language], CLOSED[language], *(row[language] for row in NEVER.values())]
+    fixed += [row[language] for row in NO_PAPER.values()]
     fixed += [NOTE_NUMBER[language].format(number="D1005"), REPAIR[language][-1]]
     assert [text for text in fixed if len(lines(text)) > 2] == []
 
@@ -41,6 +56,7 @@ def test_all_else_fits_the_board(language: Language) -> None:
 def test_each_code_says_something_of_its_own() -> None:
     texts = [refused(TicketRefused(service="D", code=code, message="", opens_at=OPENINGS[1].isoformat()), NOW, "id") for code in WHY_NOT]
     assert len(set(texts)) == len(texts) - 1, "a closed day is told as any closed time"
+    assert refused(TicketRefused(service="D", code="no_paper", message=""), NOW, "id").startswith("Kertas habis.")
     assert refused(TicketRefused(service="D", code="hold_off", message="Nomor D001 baru saja diambil."), NOW, "id").startswith("Nomor D001")
 
 

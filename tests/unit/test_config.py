@@ -130,7 +130,7 @@ def test_loading_imports_no_hardware_library() -> None:
 def test_the_names_of_buttons_and_lamps_are_those_that_the_stations_know() -> None:
     assert set(KEY_FUNCTIONS) == set(KEYS)
     assert set(RATING_BUTTONS) == set(rating_panel.SCORES)
-    assert LAMPS == {"ticket": (ticket_machine.LAMP,), "rating": (rating_panel.LAMP,), "keys": (counter.LAMP,)}
+    assert LAMPS == {"ticket": (ticket_machine.LAMP, ticket_machine.PAPER_LAMP), "rating": (rating_panel.LAMP,), "keys": (counter.LAMP,)}
 
 
 def test_driver_that_cannot_be_loaded(toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,6 +68,26 @@ CASES = {
         ('buttons = "tickets"\nprinter = "printer"', ""),
         "[ticket_machine]: give the machine buttons, a printer or both, or remove this section",
     ),
+    "spare alone": (
+        ('printer = "printer"', 'spare = "printer"'),
+        "[ticket_machine]: a spare needs a printer: name the first one too",
+    ),
+    "spare twice": (
+        ('printer = "printer"', 'printer = "printer"\nspare = "printer"'),
+        "[ticket_machine] spare: found 'printer', which [ticket_machine] printer uses already; a device has one place",
+    ),
+    "spare that cannot print": (
+        ('printer = "printer"', 'printer = "printer"\nspare = "scanner"'),
+        "[ticket_machine] spare: found 'scanner', which is a scanner (driver serial_scanner); allowed: a ticket printer",
+    ),
+    "refusing without a printer": (
+        ('printer = "printer"', 'without_paper = "refuse"'),
+        "[ticket_machine]: without_paper = 'refuse' needs a printer",
+    ),
+    "unknown policy": (
+        ('printer = "printer"', 'printer = "printer"\nwithout_paper = "pause"'),
+        "[ticket_machine] without_paper: found 'pause'; allowed: 'show', 'refuse'",
+    ),
     # devices
     "unknown device": (
         ('keys = "keys"', 'keys = "kesy"'),
@@ -83,9 +103,9 @@ CASES = {
     ),
     "device of nobody": (
         ('display = "desk"', ""),
-        "[devices.desk]: nothing uses it: name it in a counter, [ticket_machine] or [call_board]",
+        "[devices.desk]: nothing uses it: name it in a counter, [ticket_machine], [call_board] or [voice]",
     ),
-    "no driver": (('driver = "serial_scanner"', ""), "[devices.scanner] driver: missing; this key must be given; known: escpos_printer"),
+    "no driver": (('driver = "serial_scanner"', ""), "[devices.scanner] driver: missing; this key must be given; known: aplay_voice"),
     "unknown driver": (
         ('"serial_scanner"', '"serial_scaner"'),
         "[devices.scanner] driver: found 'serial_scaner'; there is no such driver; did",

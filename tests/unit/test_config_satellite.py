@@ -98,7 +98,8 @@ def test_a_mistake_in_a_satellites_configuration(tmp_path: Path, case: str) -> N
 
 def test_a_satellite_without_any_place(tmp_path: Path) -> None:
     content = PAPAN[: PAPAN.index("[call_board]")]
-    assert lines(tmp_path / "kiosd.toml", content) == ["[counters]: missing; a satellite has devices: add [counters.1] or [call_board]"]
+    missing = "[counters]: missing; a satellite has devices: add [counters.1], [call_board] or [voice]"
+    assert lines(tmp_path / "kiosd.toml", content) == [missing]
 
 
 HUBS: dict[str, tuple[tuple[str, str], str]] = {

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from kiosd.clock import Moment
+from kiosd.findings import Finding
 from kiosd.mqtt.outbox import BrokerView, FamilyView, LeftOutView
 from kiosd.mqtt.settings import MqttSettings
 from kiosd.mqtt.tools import network
 from kiosd.mqtt.tools.certificate import validity
 from kiosd.mqtt.tools.doctor import clock_finding, daemon_findings
 from kiosd.mqtt.tools.files import check_files
-from kiosd.mqtt.tools.findings import Finding
 from kiosd.mqtt.tools.network import check_network, reach
 from kiosd.mqtt.tools.target import Target
 from support.broker import broker, free_port

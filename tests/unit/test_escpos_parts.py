@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from kiosd.errors import DeviceError
-from kiosd.ports import Outcome, Slip, Text, safe_text
-from kiosd_drivers import _wires
+from kiosd.ports import CANNOT_PRINT, Outcome, Slip, Text, safe_text
+from kiosd_drivers import _match, _wires
 from kiosd_drivers._escpos_encoder import Paper, encode
-from kiosd_drivers._escpos_status import QUESTIONS, STATUS_BITS, fault_of, is_mark, is_status
+from kiosd_drivers._escpos_states import PRINTS, REAL_TIME, REPORTED, Bits, Port, of_report, told
 from kiosd_drivers.escpos_printer import Config
 from kiosd_sim.escpos import Line, Parser
 from kiosd_sim.printer import sim_printer_pty
@@ -53,6 +53,36 @@ async def test_a_regular_file_is_not_a_printer(tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match="not a character device"):
         _wires.open_usblp(str(tmp_path / "lp0"))
     assert (tmp_path / "lp0").read_bytes() == b""
+
+
+def plug(sys: Path, node: str, socket: str, **says: str) -> None:
+    """A USB printer in a tree like /sys."""
+    usb = sys / "devices/usb1" / socket
+    place = usb / f"{socket}:1.0" / "usbmisc" / node
+    place.mkdir(parents=True)
+    (place / "device").symlink_to(usb / f"{socket}:1.0")
+    (place / "uevent").write_text(f"DEVNAME={node}\n")
+    for key, text in says.items():
+        (usb / key).write_text(text)
+    (sys / "class/usbmisc").mkdir(parents=True, exist_ok=True)
+    (sys / "class/usbmisc" / node).symlink_to(place)
+
+
+async def test_two_usb_printers_that_swap_their_names_are_told_apart_by_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_match, "SYSFS", tmp_path / "sys")
+    monkeypatch.setattr(_match, "DEV", tmp_path)
+    plug(tmp_path / "sys", "lp0", "1-1", idVendor="04b8", idProduct="0e15", serial="J1")
+    plug(tmp_path / "sys", "lp1", "1-2", idVendor="04b8", idProduct="0e15", serial="J2")
+    async with sim_printer_pty(tmp_path / "lp1") as far:
+        for match in ({"serial": "J2"}, {"phys": "1-2:*"}):
+            async with opened(None, match=match) as printer:
+                assert await printer.print_slip(SLIP) is Outcome.PRINTED
+        assert len(far.slips) == 2
+    for match, code in (({"vid_pid": "04b8:0e15"}, "ambiguous"), ({"serial": "J3"}, "absent")):
+        with pytest.raises(DeviceError) as error:
+            async with opened(None, match=match):
+                pass
+        assert error.value.code == code
 
 
 async def test_a_line_that_another_program_holds(tmp_path: Path) -> None:
@@ -119,46 +149,38 @@ async def test_closing_does_not_wait_for_a_stuck_ticket() -> None:
         assert loop.time() - began < 2.0
 
 
-def test_the_status_bits_in_order_of_what_a_person_must_do() -> None:
-    well: dict[int, int] = dict.fromkeys(QUESTIONS, 0x12)
-    assert fault_of(well).code == ""
-    for bit in STATUS_BITS:
-        for single in (1 << n for n in range(8) if bit.mask >> n & 1):  # any bit of the mask: clones set only one of a pair
-            assert fault_of({**well, bit.question: 0x12 | single}).code == bit.code
-    assert fault_of({1: 0x1A, 2: 0x36, 3: 0x1A, 4: 0x7E}).code == "paper_out"
+@pytest.mark.parametrize("table", [REAL_TIME, REPORTED])
+def test_each_bit_of_a_mask_counts_for_clones_set_only_one_of_a_pair(table: tuple[Bits, ...]) -> None:
+    assert told(table, {}).code == ""
+    for place, mask, fault in table:
+        for single in (1 << n for n in range(8) if mask >> n & 1):
+            assert told(table, {place: single}) == fault
 
 
-def test_answers_are_told_apart_by_their_fixed_bits() -> None:
-    assert all(is_status(byte) and not is_mark(byte) for byte in (0x12, 0x16, 0x1A, 0x32, 0x7E))
-    assert all(is_mark(byte) and not is_status(byte) for byte in (0x00, 0x03, 0x0C))
-    assert not any(is_mark(byte) or is_status(byte) for byte in (0x11, 0x13))  # XON, XOFF
+def test_what_a_person_must_do_at_once_is_said_first() -> None:
+    assert told(REAL_TIME, {1: 0x1A, 2: 0x36, 3: 0x1A, 4: 0x7E}).code == "paper_out"
+    assert told(REAL_TIME, {1: 0x1A, 2: 0x16, 3: 0x12, 4: 0x1E}).code == "cover_open"
+    assert told(REAL_TIME, dict.fromkeys((1, 2, 3, 4), 0x12)).code == ""
+    assert of_report(b"\x18\x00\x0c\x0f").code == "paper_out"
+    assert of_report(b"\x10\x00\x03\x0f").code == "paper_near_end"
+    assert {fault.code for _, _, fault in (*REAL_TIME, *REPORTED)} - PRINTS <= CANNOT_PRINT
 
 
-@asynccontextmanager
-async def chatty_printer(answers: list[bytes]) -> AsyncIterator[str]:
-    """A printer on TCP that gives these answers, one for each question, whatever the question."""
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        left = list(answers)
-        while left and await reader.read(4096):
-            writer.write(left.pop(0))
-        await reader.read()
-        writer.close()
-
-    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
-        yield f"tcp:127.0.0.1:{server.sockets[0].getsockname()[1]}"
-
-
-async def test_an_automatic_report_is_not_taken_for_printed() -> None:
-    report = b"\x18\x00\x0c\x0f"  # offline, paper out: what a printer says by itself when the paper ends in a ticket
-    well = [b"\x12", b"\x11\x12", b"\x12", b"\x13\x12", b"\x00"]
-    async with chatty_printer([*well, report]) as port, opened(port, confirm_s=0.3) as printer:
-        assert await printer.print_slip(SLIP) is Outcome.UNCERTAIN
+@pytest.mark.parametrize(
+    ("byte", "trusted", "code"),
+    [(0x18, True, ""), (0x38, True, "paper_out"), (0x20, False, "paper_out"), (0x10, True, "error"), (0x08, True, "offline"),
+     (0x00, False, ""), (0x00, True, "offline")],
+)  # fmt: skip
+def test_the_usb_port_s_word_counts_once_it_has_said_that_all_is_well(byte: int, trusted: bool, code: str) -> None:
+    assert Port(byte, trusted).fault.code == code
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
+        {},
+        {"port": "/dev/usb/lp0", "match": {"serial": "J1"}},
+        {"match": {"by_path": "*usb-0:1.1:*"}},
         {"port": "lp0"},
         {"port": "tcp:host"},
         {"port": "/dev/lp0\n"},

@@ -5,6 +5,7 @@ import logging
 import sys
 import threading
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -110,7 +111,7 @@ async def test_paper_that_ends_in_the_middle_is_uncertain(far: SimPrinter) -> No
             await far.half_out()
             far.set(paper="out")
         assert ticket.result() is Outcome.UNCERTAIN
-        with pytest.raises(DeviceError, match="did not say"):
+        with pytest.raises(DeviceError, match="the paper is out"):
             await printer.print_slip(SLIP)
     assert len(far.slips) == 1
 
@@ -121,7 +122,7 @@ async def test_a_slow_printer_is_waited_for(far: SimPrinter) -> None:
         assert await printer.print_slip(SLIP) is Outcome.PRINTED
 
 
-@pytest.mark.parametrize(("confirm", "outcome"), [(True, Outcome.UNCERTAIN), (False, Outcome.PRINTED)])
+@pytest.mark.parametrize(("confirm", "outcome"), [(True, Outcome.UNCONFIRMED), (False, Outcome.PRINTED)])
 async def test_a_silent_clone_prints_and_is_asked_once(far: SimPrinter, confirm: bool, outcome: Outcome) -> None:
     far.set(silent=True)
     async with opened(far.port, confirm=confirm, answer_s=0.3) as printer:
@@ -132,6 +133,35 @@ async def test_a_silent_clone_prints_and_is_asked_once(far: SimPrinter, confirm:
         assert asyncio.get_running_loop().time() - began < 4 * 0.3
         for _ in range(5):
             assert read((await far.next_slip()).text) == READ
+
+
+@pytest.mark.parametrize(
+    ("clone", "outcome"),
+    [
+        ("epson", Outcome.PRINTED),
+        ("simple", Outcome.PRINTED),
+        ("half", Outcome.UNCONFIRMED),
+        ("silent", Outcome.UNCONFIRMED),
+        ("yes-man", Outcome.PRINTED),
+        ("chatty", Outcome.PRINTED),
+    ],
+)
+async def test_each_kind_of_printer_says_what_it_can(far: SimPrinter, clone: str, outcome: Outcome) -> None:
+    far.set(clone=clone)
+    async with opened(far.port, speed_mm_s=500) as printer:
+        for _ in range(2):
+            assert await printer.print_slip(SLIP) is outcome
+            assert read((await far.next_slip()).text) == READ
+    assert not far.torn
+
+
+async def test_a_printer_that_answers_nonsense_ends_in_time_one_way_or_another(far: SimPrinter) -> None:
+    far.set(clone="garbage")
+    async with opened(far.port, confirm_s=0.5, speed_mm_s=500) as printer:
+        for _ in range(3):
+            with suppress(DeviceError):
+                assert await printer.print_slip(SLIP) in Outcome
+    assert len(far.slips) <= 3
 
 
 async def test_a_clone_is_noticed_when_it_is_unplugged(far: SimPrinter) -> None:

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("kiosd.errors", "kiosd.redact", "kiosd"),
-    ("kiosd.clock", "kiosd.ports", "kiosd.threads", "kiosd.notify", "kiosd.logs"),
+    ("kiosd.clock", "kiosd.ports", "kiosd.threads", "kiosd.notify", "kiosd.logs", "kiosd.findings"),
     (
         "kiosd.queue.model", "kiosd.queue.commands", "kiosd.queue.events", "kiosd.queue.settings", "kiosd.queue.fields",
         "kiosd.queue.texts", "kiosd.queue.words", "kiosd.queue.calendar", "kiosd.queue.hours", "kiosd.queue.survey", "kiosd.queue.book",
@@ -17,15 +17,18 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         "kiosd.queue.explain", "kiosd.queue.interface", "kiosd.queue.views", "kiosd.queue.wire", "kiosd.queue",
     ),
     (
-        "kiosd.journal", "kiosd.links", "kiosd.supervisor", "kiosd.mqtt.settings", "kiosd.mqtt", "kiosd.registry", "kiosd.config",
-        "kiosd.enrolment",
+        "kiosd.journal", "kiosd.links", "kiosd.supervisor", "kiosd.hotplug", "kiosd.mqtt.settings", "kiosd.mqtt", "kiosd.registry",
+        "kiosd.config", "kiosd.enrolment",
     ),
     ("kiosd.queue.local", "kiosd.queue.remote", "kiosd.queue.server", "kiosd.queue.following", "kiosd.queue.steady", "kiosd.queue.spooled"),
     ("kiosd.stations", "kiosd.mqtt.*", "kiosd.mqtt.tools.*", "kiosd.reports", "kiosd.reports.*"),
-    ("kiosd.daemon", "kiosd.satellite", "kiosd.running", "kiosd.scenario", "kiosd.fleet", "kiosd.fleet.*"),
+    (
+        "kiosd.daemon", "kiosd.satellite", "kiosd.running", "kiosd.scenario", "kiosd.fleet", "kiosd.fleet.*", "kiosd.commissioning",
+        "kiosd.commissioning.*",
+    ),
     (
         "kiosd.cli", "kiosd.verbs", "kiosd.console", "kiosd.reports.console", "kiosd.reports.erase_console", "kiosd.mqtt.tools.console",
-        "kiosd.fleet.console", "kiosd.enroll", "kiosd.tables", "kiosd.__main__",
+        "kiosd.fleet.console", "kiosd.commissioning.console", "kiosd.enroll", "kiosd.tables", "kiosd.__main__",
     ),
 )  # fmt: skip
 """Lowest first: a file may import its own level and those above it in this list."""
@@ -42,10 +45,14 @@ ONLY = {
         "kiosd/mqtt/tools/console.py",
         "kiosd/enroll.py",
         "kiosd/fleet/console.py",
+        "kiosd/commissioning/console.py",
     },
 }
 """Libraries that one file owns."""
-LATE = {"gpiozero", "lgpio", "evdev", "escpos", "serial", "PIL", "tabulate", "tqdm", "reportlab", "jinja2", "markupsafe"}
+LATE = {
+    "gpiozero", "lgpio", "evdev", "escpos", "serial", "minimalmodbus", "luma",
+    "pyudev", "PIL", "tabulate", "tqdm", "reportlab", "jinja2", "markupsafe",
+}  # fmt: skip
 """Hardware and heavy libraries: imported where they are used, never when a module is imported."""
 DRIVERS_MAY = {"kiosd.ports", "kiosd.errors", "kiosd.threads"}
 

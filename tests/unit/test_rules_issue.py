@@ -112,6 +112,23 @@ def test_a_second_press_while_the_first_prints_and_right_after_is_refused() -> N
     assert day.issue(place="button/A") == "A003"
 
 
+@pytest.mark.parametrize(("no_paper", "code"), [("refuse", "no_paper"), ("block", "by_hand")])
+def test_a_machine_without_paper_that_gives_no_numbers_is_refused_and_told_why(no_paper: str, code: str) -> None:
+    day = PureDay()
+    refused = day.refusal(sample("issue", no_paper=no_paper, place="button/A"))
+    assert (refused.code, day.book.line("A").last) == (code, 0)
+    assert day.issue() == "A001", "whoever gives numbers elsewhere goes on"
+    day.clock.advance(9 * 3600)
+    assert day.refused(sample("issue", no_paper=no_paper)) == "closed", "nobody is sent to a reception that is closed"
+
+
+def test_the_machine_itself_books_numbers_for_writing_by_hand() -> None:
+    day = PureDay()
+    booked = day.do(cmd.ReserveNumbers(service="A", count=3, actor="system"))
+    assert booked.result == {"service": "A", "first": "A001", "last": "A003"}
+    assert day.issue() == "A004"
+
+
 def test_a_dead_printer_does_not_hold_a_button_for_ever() -> None:
     day = PureDay()
     day.issue(place="button/A")

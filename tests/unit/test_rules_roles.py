@@ -17,7 +17,7 @@ from support.site import PureDay, sentence
 
 OFFICER, LEFT, RUNS = "officer", "officer receptionist", "manager officer"
 MAY = {
-    "issue": "public receptionist", "reserve": "receptionist manager", "enter": "receptionist", "reprint": LEFT, "priority": LEFT,
+    "issue": "public receptionist", "reserve": "receptionist manager system", "enter": "receptionist", "reprint": LEFT, "priority": LEFT,
     "category": LEFT, "next": OFFICER, "call": OFFICER, "recall": OFFICER, "start": OFFICER, "absent": OFFICER, "readmit": LEFT,
     "undo_call": OFFICER, "undo_start": OFFICER, "undo_finish": OFFICER, "finish": OFFICER, "transfer": OFFICER, "refer": OFFICER,
     "cancel": LEFT, "void": "receptionist", "rate": "public", "invite": OFFICER, "survey": "public receptionist", "open": RUNS,

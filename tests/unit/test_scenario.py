@@ -27,6 +27,7 @@ LINES: tuple[tuple[str, Command], ...] = (
     ("issue D priority pencari_kerja no_slip", cmd.IssueTicket(service="D", priority=True, category="pencari_kerja", slip=False)),
     ("issue category=masyarakat service=D", cmd.IssueTicket(service="D", category="masyarakat")),
     ("issue D place=button/D age_s=1.5", cmd.IssueTicket(service="D", place="button/D", age_s=1.5)),
+    ("issue D no_paper=refuse", cmd.IssueTicket(service="D", no_paper="refuse")),
     ("issue D actor=receptionist", cmd.IssueTicket(service="D", actor="receptionist")),
     ("reserve D 5", cmd.ReserveNumbers(service="D", count=5)),
     ("enter D002 at=09:10", cmd.EnterTicket(ticket="D002", at="09:10")),
@@ -84,7 +85,7 @@ def test_what_a_line_asks(line: str, asked: Command) -> None:
 def test_every_command_from_outside_can_be_written() -> None:
     """A new command needs no line of code, but a line here."""
     assert {line.split()[0] for line, _ in LINES} == WORDS.keys() >= cmd.COMMANDS.keys()
-    assert usage("issue") == "issue SERVICE [priority] [CATEGORY] [no_slip]"
+    assert usage("issue") == "issue SERVICE [priority] [CATEGORY] [no_slip] [NO_PAPER]"
     assert usage("suspend") == "suspend [UNTIL] REASON"
     assert usage("survey") == "survey COUNTER NAME=VALUE ..."
 

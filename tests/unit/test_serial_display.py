@@ -1,4 +1,4 @@
-"""The serial display: its two languages by themselves, and the driver over a pty to a board that decodes them."""
+"""The serial display: the driver over a pty to a board that decodes what it is sent."""
 
 import asyncio
 import operator
@@ -9,113 +9,42 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+import serial
 from pydantic import ValidationError
 
 from kiosd.errors import DeviceError
 from kiosd.ports import CallDisplay, Face
-from kiosd_drivers._faces import Frame, cd5220, plain
 from kiosd_drivers.serial_display import DRIVER, Config
-from kiosd_sim.board import Cd5220Screen, FrameScreen, SimBoard
+from kiosd_sim.board import SimBoard
+from kiosd_sim.customerdisplay import CustomerDisplay
+from kiosd_sim.numeralboard import FrameScreen
 from support.devices import open_files
 
 TEMPLATE = "02 {counter:2} {digits:4} {sum8} 03"
 CALL = Face(number="D005", counter=4, attention=True)
 
 
-def frame(template: str, face: Face = CALL) -> bytes:
-    return Frame.parse(template).encode(face)
-
-
 @pytest.mark.parametrize(
-    ("template", "sent"),
+    "wrong",
     [
-        (TEMPLATE, b"\x02040005" + bytes([(2 + sum(b"040005")) & 0xFF]) + b"\x03"),
-        ("{counter:u8} {digits:u16} {sum8}", bytes([4, 0, 5, 9])),
-        ('"#" {number:5} "N"', b"#D005 N"),
-        ("02 {digits:3} {xor8@1} 03", b"\x02005" + bytes([0x30 ^ 0x30 ^ 0x35]) + b"\x03"),
-        ("fe FF {counter:u16} {number:2}", b"\xfe\xff\x00\x04--"),
-        ("{message:4} {digits:4}", b"    0005"),
+        {},
+        {"protocol": "noritake"},
+        {"protocol": "frame"},
+        {"protocol": "cd5220", "frame": TEMPLATE},
+        {"protocol": "cd5220", "letters": "drop"},
+        {"protocol": "cd5220", "brightness": 5},
+        {"protocol": "dsp800", "brightness": 3},
+        {"protocol": "frame", "frame": TEMPLATE, "letters": "drop", "brightness": 3},
     ],
 )
-def test_a_frame_is_what_its_template_says(template: str, sent: bytes) -> None:
-    assert frame(template) == sent
-
-
-def test_the_example_of_a_known_board() -> None:
-    """Hardware section 4: "05 03 E7 EF" shows 999 on board 5."""
-    assert frame("{counter:u8} {digits:u16} {sum8}", Face(number="A999", counter=5)) == bytes.fromhex("0503E7EF")
-
-
-@pytest.mark.parametrize(
-    ("face", "sent"),
-    [
-        (Face(number="A1000", counter=12), b"121000"),
-        (Face(number="A012"), b"  0012"),
-        (Face(message="TUTUP"), b"      "),
-        (Face(number="A12345", counter=100), b"------"),
-    ],
-)
-def test_nothing_and_too_much_are_never_another_number(face: Face, sent: bytes) -> None:
-    assert frame("{counter:2} {digits:4}", face) == sent
-    assert frame("{counter:u8}", Face(counter=256)) == b"\0"
-
-
-@pytest.mark.parametrize(
-    ("template", "says"),
-    [
-        ("02 03", "shows something"),
-        ("", "shows something"),
-        ("2 {digits:4}", "'2' is no word"),
-        ("0203 {digits:4}", "'0203' is no word"),
-        ("{digits}", "'{digits}' is no word"),
-        ("{digits:0}", "is no word"),
-        ("{colour:4}", "is no word"),
-        ("{digits:u8}", "binary form"),
-        ("{message:u16}", "possible: none"),
-        ("{sum8} {digits:4}", "nothing before it"),
-        ("02 {sum8@1} {digits:4}", "nothing before it"),
-        ("{crc99} {digits:4}", "is no word"),
-        ('"A {digits:4}', "is no word"),
-        ('"" {digits:4}', "is no word"),
-        ('"\u00e9" {digits:4}', "is no word"),
-        ("{digits:4", "is no word"),
-        ("{message:99} {message:99} {message:99}", "at most 255"),
-    ],
-)
-def test_a_wrong_template_is_refused_when_the_configuration_is_read(template: str, says: str) -> None:
-    with pytest.raises(ValidationError) as caught:
-        Config(port="/dev/x", protocol="frame", frame=template)
-    assert says in str(caught.value)
-
-
-@pytest.mark.parametrize("wrong", [{"protocol": "frame"}, {"protocol": "cd5220", "frame": TEMPLATE}, {"protocol": "dsp800"}, {}])
 def test_a_wrong_configuration_is_refused(wrong: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
         Config.model_validate({"port": "/dev/x", **wrong})
 
 
-FACES = st.builds(Face, number=st.text(max_size=8), counter=st.none() | st.integers(0, 999), message=st.text(max_size=60))
-
-
-@given(face=FACES)
-def test_no_text_of_a_face_can_be_a_control_code(face: Face) -> None:
-    screen = Cd5220Screen()
-    screen.feed(cd5220(face, "NOMOR", "LOKET"))
-    assert screen.garbage == b"" and len(cd5220(face, "NOMOR", "LOKET")) == 48
-    board = FrameScreen('"<" {number:6} {counter:2} {message:20} {digits:u16} {xor8} ">"')
-    board.feed(frame('"<" {number:6} {counter:2} {message:20} {digits:u16} {xor8} ">"', face))
-    assert board.garbage == b"" and len(board.lines) == 4
-
-
-def test_accents_go_and_what_no_display_has_is_a_question_mark() -> None:
-    assert plain("Caf\u00e9 \u20ac5\x1b@\n") == "Cafe ?5 @ "
-
-
 @pytest.fixture
 async def board(tmp_path: Path) -> AsyncIterator[SimBoard]:
-    board = SimBoard(tmp_path / "board", Cd5220Screen())
+    board = SimBoard(tmp_path / "board", CustomerDisplay("cd5220"))
     with board.port.plugged():
         yield board
 
@@ -152,7 +81,7 @@ async def test_a_message_is_wrapped_over_both_lines(board: SimBoard, message: st
 async def test_a_frame_board_shows_the_digits_and_the_counter(tmp_path: Path) -> None:
     board = SimBoard(tmp_path / "board", FrameScreen(TEMPLATE))
     with board.port.plugged():
-        async with DRIVER.open(Config(port=str(board.port.link), protocol="frame", frame=TEMPLATE)) as display:
+        async with DRIVER.open(Config(port=str(board.port.link), protocol="frame", frame=TEMPLATE, letters="drop")) as display:
             await display.show(CALL)
             await board.shows(lambda lines: lines == ("04", "0005"))
     assert board.screen.garbage == b""
@@ -219,7 +148,7 @@ async def test_a_display_whose_buffer_is_full_is_an_error_in_bounded_time(tmp_pa
     """Nobody reads the far side: the kernel takes some faces, and then no more."""
     far, near = os.openpty()
     try:
-        display_config = Config(port=os.ttyname(near), protocol="cd5220", write_timeout_s=0.1)
+        display_config = Config(port=os.ttyname(near), protocol="cd5220", write_timeout_s=0.1, baudrate=115200, gap_s=0.0)
         async with DRIVER.open(display_config) as display:
             with pytest.raises(DeviceError) as caught:
                 await show_for_ever(display)
@@ -230,11 +159,14 @@ async def test_a_display_whose_buffer_is_full_is_an_error_in_bounded_time(tmp_pa
 
 
 async def test_a_port_that_is_in_use_is_busy(board: SimBoard) -> None:
+    with serial.Serial(str(board.port.link), exclusive=True), pytest.raises(DeviceError) as foreign:
+        async with DRIVER.open(config(board)):
+            pass
     async with DRIVER.open(config(board)):
-        with pytest.raises(DeviceError) as caught:
+        with pytest.raises(DeviceError) as ours:
             async with DRIVER.open(config(board)):
                 pass
-    assert caught.value.code == "busy"
+    assert foreign.value.code == ours.value.code == "busy"
 
 
 async def test_leaving_closes_the_port(board: SimBoard) -> None:
@@ -242,4 +174,25 @@ async def test_leaving_closes_the_port(board: SimBoard) -> None:
     for _ in range(3):
         async with DRIVER.open(config(board)) as display:
             await display.show(CALL)
+    assert open_files() == before
+
+
+@pytest.mark.parametrize("protocol", ["cd5220", "epson"])
+async def test_a_display_is_as_bright_as_the_configuration_says(tmp_path: Path, protocol: str) -> None:
+    screen = CustomerDisplay(protocol)
+    board = SimBoard(tmp_path / "board", screen)
+    with board.port.plugged():
+        settings = Config.model_validate({"port": str(board.port.link), "protocol": protocol, "brightness": 2})
+        async with DRIVER.open(settings) as display:
+            await display.show(CALL)
+            await board.shows(lambda lines: lines == ("NOMOR D005", "LOKET 4"))
+    assert screen.brightness == 2 and not screen.garbage
+
+
+async def test_a_port_without_an_rs485_mode_is_told_so(board: SimBoard) -> None:
+    before = open_files()
+    with pytest.raises(DeviceError) as caught:
+        async with DRIVER.open(config(board).model_copy(update={"rs485": True})):
+            pass
+    assert caught.value.code == "unsupported" and "rs485 = false" in str(caught.value)
     assert open_files() == before

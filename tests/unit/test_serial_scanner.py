@@ -2,11 +2,14 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
+import serial
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -14,7 +17,9 @@ from pydantic import ValidationError
 from kiosd.errors import DeviceError
 from kiosd.ports import BadScan, Scan
 from kiosd.threads import Inbox
-from kiosd_drivers._codes import Assembler, ScanReader, Skip
+from kiosd_drivers import _codes
+from kiosd_drivers._codes import BURST, PER_S, Assembler, Pace, ScanReader, Skip
+from kiosd_drivers._judge import CodeRules
 from kiosd_drivers.serial_scanner import DRIVER, Config
 from kiosd_sim.scanner import SimScanner
 from support.devices import brief, open_files, take
@@ -93,6 +98,83 @@ PIECE = st.one_of(
 )
 
 
+@pytest.mark.parametrize(
+    ("ends", "data", "codes"),
+    [
+        (b"\t", b"A1\tB2\r\tC3\t", ["A1", "!control", "C3"]),
+        (b"\x03", b"\x02A1\x03\x02B2\x03", ["A1", "B2"]),
+        (b"\x03", b"\x02A\r1\x03\x02B2\x03", ["!control", "B2"]),
+        (b"\r", b"A1\r\nB2\rC3\r", ["A1", "!control", "C3"]),
+        (b"\r\n\t\x03", b"A1\r\nB2\tC3\x03", ["A1", "B2", "C3"]),
+    ],
+)
+def test_a_code_ends_with_what_is_configured(ends: bytes, data: bytes, codes: list[str]) -> None:
+    assert [brief(code) for code in Assembler(1.0, ends).feed(data, 0.0)] == codes
+
+
+def test_silence_ends_a_code_where_that_is_configured() -> None:
+    assembler = Assembler(0.5, silence_ends=True)
+    assert assembler.feed(b"A1", 1.0) == [] == assembler.tick(1.4)
+    assert assembler.tick(1.5) == [Scan("A1", 1.5)]
+    assert [brief(code) for code in assembler.feed(b"A\x1b1", 2.0)] == ["!control"]
+    assert assembler.tick(2.5) == []
+    assert not assembler.busy
+    assert assembler.feed(b"B2\r", 3.0) == [Scan("B2", 3.0)]
+
+
+def rules(**said: object) -> CodeRules:
+    return CodeRules.model_validate(said)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("]C0123", Scan("123", 1.0, "]C0")), ("]Q1]C0123", Scan("]C0123", 1.0, "]Q1")), ("]e0123", Scan("123", 1.0, "]e0")),
+        ("123", BadScan("aim", 1.0)), ("]C", BadScan("aim", 1.0)), ("]C0", BadScan("length", 1.0)), ("]00123", BadScan("aim", 1.0)),
+    ],
+)  # fmt: skip
+def test_an_aim_identifier_is_taken_off_and_kept(text: str, found: Scan | BadScan) -> None:
+    assert rules(aim=True).judge(text, 1.0) == found
+    assert rules().judge(text, 1.0) == Scan(text, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("allow", "good", "bad"),
+    [
+        ("^[0-9]{6,20}$", "123456", ("12345", "123456x", "x123456", "1" * 21)),
+        ("[A-Z]{2}\\d+", "AB1", ("A1", "AB1 ", "ABC1")),
+        ("KTP.*|SIM[0-9]+", "SIM7", ("SIMx", "xKTP")),
+        (r"\(\d\)[^])]", "(1)x", ("(1)]", "1x")),
+    ],
+)
+def test_only_codes_that_fit_the_pattern_as_a_whole_are_scans(allow: str, good: str, bad: tuple[str, ...]) -> None:
+    assert rules(allow=allow).judge(good, 1.0) == Scan(good, 1.0)
+    assert [rules(allow=allow).judge(text, 1.0) for text in bad] == [BadScan("pattern", 1.0)] * len(bad)
+
+
+@pytest.mark.parametrize(
+    "allow", ["(a+)+$", "a*a*a*b", "a?a?a?aaa", "(?i)a", "(?=a)a", "[a", "a{2}{3}", "", "x" * 201, ".{1,9}.{1,9}.{1,9}", "(a)\\1"]
+)
+def test_a_pattern_that_a_code_could_make_slow_is_refused(allow: str) -> None:
+    with pytest.raises(ValidationError):
+        rules(allow=allow)
+
+
+@pytest.mark.parametrize("allow", [".*.*x", "[a-z]+[a-y]*z|.*a.*b", "a{1,400}a{1,400}b"])
+def test_an_allowed_pattern_is_quick_for_the_worst_code(allow: str) -> None:
+    started = time.thread_time()
+    assert rules(allow=allow).judge("a" * 512, 1.0) == BadScan("pattern", 1.0)
+    assert time.thread_time() - started < 1.0  # a few ms of processor time; one repetition more would take seconds
+
+
+def test_more_codes_than_anybody_can_scan_are_told_from_a_burst() -> None:
+    pace = Pace()
+    assert not pace.exceeded(BURST, 100.0)
+    assert not pace.exceeded(int(PER_S), 101.0)
+    assert pace.exceeded(1, 101.0)
+    assert not any(Pace().exceeded(1, float(second)) for second in range(1000))
+
+
 @given(pieces=st.lists(PIECE, max_size=12), cuts=st.lists(st.integers(0, 4000), max_size=8))
 def test_any_split_of_the_bytes_gives_the_same_scans(pieces: list[bytes], cuts: list[int]) -> None:
     data = b"".join(pieces)
@@ -114,8 +196,8 @@ async def scanner(tmp_path: Path) -> AsyncIterator[SimScanner]:
         yield scanner
 
 
-def config(sim: SimScanner, idle_s: float = 5.0) -> Config:
-    return Config(port=str(sim.port.link), idle_s=idle_s)
+def config(sim: SimScanner, idle_s: float = 5.0, **options: Any) -> Config:
+    return Config(port=str(sim.port.link), idle_s=idle_s, **options)
 
 
 async def test_scans_arrive_in_order(scanner: SimScanner) -> None:
@@ -123,6 +205,39 @@ async def test_scans_arrive_in_order(scanner: SimScanner) -> None:
         for number in range(20):
             await scanner.send(f"CARD-{number}", "\r\n" if number % 2 else "\r")
         assert await take(near, 20) == [f"CARD-{number}" for number in range(20)]
+
+
+async def test_a_tab_at_the_end_an_aim_identifier_and_a_pattern(scanner: SimScanner) -> None:
+    async with DRIVER.open(config(scanner, flow="xonxoff", ends=("tab",), aim=True, allow="[0-9]+")) as near:
+        for code in ("]C0123", "123", "]C0x"):
+            await scanner.send(code, "\t")
+        assert await take(near, 3) == ["123", "!aim", "!pattern"]
+
+
+@pytest.mark.parametrize(("parity", "letter"), [("none", "N"), ("even", "E"), ("odd", "O"), ("mark", "M"), ("space", "S")])
+async def test_the_line_is_set_as_configured(scanner: SimScanner, monkeypatch: pytest.MonkeyPatch, parity: str, letter: str) -> None:
+    """By what the library is asked for: a pty has no parity."""
+    asked: list[tuple[Any, ...]] = []
+
+    def opens(*line: Any, rtscts: bool, xonxoff: bool, **_: Any) -> None:
+        asked.append((*line, rtscts, xonxoff))
+        raise FileNotFoundError(2, "No such file")
+
+    monkeypatch.setattr(serial, "Serial", opens)
+    with pytest.raises(DeviceError):
+        async with DRIVER.open(config(scanner, baudrate=1200, bits=7, parity=parity, stop_bits=2, flow="rtscts")):
+            pass
+    assert asked == [(str(scanner.port.link), 1200, 7, letter, 2, True, False)]
+
+
+async def test_a_scanner_that_sends_without_end_is_out_of_order(scanner: SimScanner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_codes, "PER_S", 0.0)
+    async with DRIVER.open(config(scanner)) as near:
+        with pytest.raises(DeviceError) as caught:
+            for _ in range(200):
+                await scanner.send("SECRET")
+                await take(near, 1)
+        assert caught.value.code == "jabber" and "SECRET" not in str(caught.value)
 
 
 async def test_a_scan_that_dribbles_in_is_whole(scanner: SimScanner) -> None:
@@ -225,7 +340,14 @@ async def test_a_code_is_in_no_log(scanner: SimScanner, caplog: pytest.LogCaptur
     assert "SECRET" not in repr(Scan("SECRET", 1.0))
 
 
-@pytest.mark.parametrize("wrong", [{"port": "ttyUSB0"}, {"port": "/dev/x", "baudrate": 1}, {"port": "/dev/x", "speed": 9600}, {}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"port": "ttyUSB0"}, {"port": "/dev/x", "baudrate": 1}, {"port": "/dev/x", "speed": 9600}, {},
+        {"port": "/dev/x", "match": {"serial": "S1"}}, {"match": {}}, {"match": {"serial": "*"}}, {"port": "/dev/x", "ends": []},
+        {"port": "/dev/x", "ends": ["crlf"]}, {"port": "/dev/x", "parity": "E"}, {"port": "/dev/x", "bits": 6},
+    ],
+)  # fmt: skip
 def test_a_wrong_configuration_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Config.model_validate(wrong)

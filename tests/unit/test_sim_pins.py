@@ -229,3 +229,34 @@ def test_without_a_socket_path_it_says_which_variable_is_missing() -> None:
     done = _fresh_process(**{SOCKET_ENV: ""})
     assert done.returncode != 0
     assert f"{SOCKET_ENV} is not set" in done.stderr
+
+
+def test_a_button_that_sticks_hangs_until_it_is_freed(pins: Pins) -> None:
+    with DigitalInputDevice(17, pull_up=True) as button:
+        pins.stick(17)
+        assert button.value == 1
+        pins.free(17)
+        assert button.value == 0
+
+
+def test_two_buttons_are_down_at_once(pins: Pins) -> None:
+    with DigitalInputDevice(17, pull_up=True) as one, DigitalInputDevice(27, pull_up=True) as other:
+        both: list[bool] = []
+        other.when_activated = lambda: both.append(bool(one.value))
+        pins.two(17, 27, 0.001)
+        assert both == [True]
+        assert one.value == other.value == 0
+
+
+def test_a_loose_wire_jabbers_and_then_rests(pins: Pins) -> None:
+    with DigitalInputDevice(17, pull_up=True) as button:
+        seen: list[int] = []
+        button.when_activated = lambda: seen.append(1)
+        pins.jabber(17, 1000, 0.02)
+        assert len(seen) == 10
+        assert button.value == 0
+
+
+def test_a_loose_wire_has_a_rate(pins: Pins) -> None:
+    with DigitalInputDevice(17, pull_up=True), pytest.raises(ValueError, match="rate"):
+        pins.jabber(17, 0)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kiosd_sim.escpos import Cut, Feed, Line, Operation, Parser, QrCode, Raster, Style, Unknown
+from kiosd_sim.escpos import Ask, Cut, Feed, Line, Operation, Parser, QrCode, Raster, Style, Unknown
 from kiosd_sim.paper import PrintedSlip
 from kiosd_sim.printer import SimPrinter, sim_printer_pty, sim_printer_tcp
 
@@ -23,6 +23,7 @@ TICKET = (
     + b"\x1dv0\x00\x02\x00\x02\x00\xff\x00\x0f\xf0\n\x1dV\x42\x03"
 )
 OPERATIONS: list[Operation] = [
+    Ask("reports", 0),
     Line((("A001", Style(4, 4, bold=True)),), "center"),
     Line((("Produktivitas", Style()),), "center"),
     QrCode("A-001", 6, 1, "center"),

@@ -37,7 +37,7 @@ SERVICE = {
     "Restart": "always",
     "RestartSec": "2",
     "User": "kiosd",
-    "SupplementaryGroups": "gpio dialout input lp audio",
+    "SupplementaryGroups": "gpio dialout input lp audio spi",
     "RuntimeDirectory": "kiosd",
     "StateDirectory": "kiosd",
     "CacheDirectory": "kiosd",
@@ -79,7 +79,7 @@ def test_it_waits_for_no_network_and_no_device(unit: Unit) -> None:
 
 def test_every_group_that_debian_lacks_is_made() -> None:
     made = re.findall(r"^([gu]) (\w+)", (SYSTEMD / "kiosd.sysusers").read_text(), re.MULTILINE)
-    assert set(made) == {("g", "gpio"), ("g", "input"), ("u", "kiosd")}
+    assert set(made) == {("g", "gpio"), ("g", "input"), ("g", "spi"), ("u", "kiosd")}
 
 
 def test_udev_rules_are_well_formed_and_do_what_hardware_needs() -> None:

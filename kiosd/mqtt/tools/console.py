@@ -13,18 +13,15 @@ from kiosd import tables
 from kiosd.cli import DONE, REFUSED, USAGE
 from kiosd.clock import SystemClock
 from kiosd.errors import Refused, Unavailable
+from kiosd.findings import good
 from kiosd.links.base import NOBODY_LISTENS
 from kiosd.mqtt.outbox import AskReplay
 from kiosd.mqtt.tools import standing
 from kiosd.mqtt.tools.doctor import Doctor
 from kiosd.mqtt.tools.echo import listener
-from kiosd.mqtt.tools.findings import Finding
 from kiosd.mqtt.tools.purge import empty, retained
 from kiosd.mqtt.tools.tail import Arrival, arrivals
 from kiosd.mqtt.tools.target import Target, config_path, target
-
-SIGNS = {"ok": "ok", "note": "NOTE", "skipped": "-", "failed": "FAILED"}
-INDENT = " " * 22
 
 
 def mqtt(args: argparse.Namespace) -> int:
@@ -48,18 +45,10 @@ async def _doctor(args: argparse.Namespace, it: Target) -> int:
     async for finding in Doctor(it, args.state, SystemClock(it.trust_rtc), args.force).examine():
         findings.append(finding)
         if not args.json:
-            print(found(finding), flush=True)
-    good = all(finding.verdict != "failed" for finding in findings)
+            print(finding, flush=True)
     if args.json:
-        print(json.dumps({"broker": it.name, "good": good, "findings": [finding.facts() for finding in findings]}))
-    return DONE if good else REFUSED
-
-
-def found(finding: Finding) -> str:
-    """One finding: what was seen, and below it why and what to do."""
-    lines = [f"{finding.check:<14} {SIGNS[finding.verdict]:<6} {tables.clean(finding.result)}"]
-    lines += [f"{INDENT}{name}: {tables.clean(words)}" for name, words in (("cause", finding.cause), ("remedy", finding.remedy)) if words]
-    return "\n".join(lines)
+        print(json.dumps({"broker": it.name, "good": good(findings), "findings": [finding.facts() for finding in findings]}))
+    return DONE if good(findings) else REFUSED
 
 
 # tail

@@ -6,18 +6,18 @@ Rule 2  What follows from a failure is not tried; everything else is.
 Rule 3  No password and no key is ever shown.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 from kiosd.clock import Clock, Moment
 from kiosd.errors import ConfigError, DeviceError, Refused, Unavailable
+from kiosd.findings import Finding, failed, note, ok, skipped
 from kiosd.links.base import NOBODY_LISTENS, Message
-from kiosd.mqtt.outbox import BrokerView
+from kiosd.mqtt.outbox import BrokerView, FamilyView
 from kiosd.mqtt.tools import standing
 from kiosd.mqtt.tools.echo import TOPIC, Listener, listener
 from kiosd.mqtt.tools.files import check_files
-from kiosd.mqtt.tools.findings import Finding, failed, note, ok, skipped
 from kiosd.mqtt.tools.network import check_network, speaks_tls
 from kiosd.mqtt.tools.target import Target
 from kiosd.threads import lane
@@ -209,18 +209,20 @@ def daemon_findings(target: Target, daemon: BrokerView | None, runs: bool) -> It
 
 
 def _held(target: Target, daemon: BrokerView) -> Iterator[Finding]:
-    refused = {one.family: one.held for one in daemon.families if one.held and one.held != NOBODY_LISTENS}
-    unheard = [one.family for one in daemon.families if one.held == NOBODY_LISTENS]
-    owed = sum(one.owed for one in daemon.families)
+    refused = [one for one in daemon.families if one.held and one.held != NOBODY_LISTENS]
+    unheard = [one for one in daemon.families if one.held == NOBODY_LISTENS]
     if refused:
-        what = ", ".join(f"ev/{family} ({code})" for family, code in refused.items())
+        what = ", ".join(f"ev/{one.family} ({one.held})" for one in refused)
         cause = "the broker's access list does not let this user publish these events; they wait"
-        yield failed("events", f"refused: {what}; {owed} events are owed", cause, f"allow it to write {target.root}/ev/#")
+        yield failed("events", f"refused: {what}; {_owed(refused)} events are owed", cause, f"allow it to write {target.root}/ev/#")
     if unheard:
-        what = ", ".join(f"ev/{family}" for family in unheard)
+        what = ", ".join(f"ev/{one.family}" for one in unheard)
         cause = "no subscriber is there, nor has one a session at the broker; the events wait"
-        yield note(
-            "events", f"nobody takes {what}; {owed} events are owed", cause, "see that the consumer subscribes, with a session that lasts"
-        )
+        remedy = "see that the consumer subscribes, with a session that lasts"
+        yield note("events", f"nobody takes {what}; {_owed(unheard)} events are owed", cause, remedy)
     if not refused and not unheard:
-        yield ok("events", f"the broker takes them; {owed} are owed")
+        yield ok("events", f"the broker takes them; {_owed(daemon.families)} are owed")
+
+
+def _owed(families: Iterable[FamilyView]) -> int:
+    return sum(one.owed for one in families)

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kiosd.errors import ConfigError
+from kiosd.findings import Finding, failed, ok
 from kiosd.links.credentials import password
 from kiosd.links.direct import tls_context
 from kiosd.mqtt.settings import MqttSettings
-from kiosd.mqtt.tools.findings import Finding, failed, ok
 
 CHECK = "configuration"
 OTHERS = stat.S_IRWXO

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 
 from kiosd.clock import Moment
 from kiosd.errors import ConfigError
+from kiosd.findings import Finding, failed, note, ok, skipped
 from kiosd.links.direct import tls_context
 from kiosd.mqtt.settings import MqttSettings, is_loopback
 from kiosd.mqtt.tools.certificate import validity
-from kiosd.mqtt.tools.findings import Finding, failed, note, ok, skipped
 
 STEP_S = 5.0  # for each address and each handshake
 ALERT_S = 0.5  # TLS 1.3: a broker refuses a client certificate only after the handshake

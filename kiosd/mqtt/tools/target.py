@@ -43,7 +43,10 @@ def config_path(given: str | None, state: Path) -> Path:
     if given is not None:
         return Path(given)
     here = state / INSTALLED.name
-    return here if here.is_file() else INSTALLED
+    try:
+        return here if here.is_file() else INSTALLED
+    except PermissionError:  # the state directory is its daemon's alone
+        return INSTALLED
 
 
 def target(config: Path, broker: str | None) -> Target:
