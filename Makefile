@@ -7,7 +7,7 @@ AUTO ?= 1
 VENV := .venv/bin
 SETUP := PYTHON='$(PYTHON)' sh .ci/setup
 
-.PHONY: help run test check bench clean
+.PHONY: help run test check bench lab clean
 .DEFAULT_GOAL := help
 
 help: ## tell what can be made
@@ -37,6 +37,10 @@ check: ## look at the code: ruff, mypy, pyright, direction of imports
 bench: ## measure, beside the limits of this machine
 	@$(SETUP) test
 	$(VENV)/python tests/bench/run.py
+
+lab: ## prove it on the kernel's own devices, in an emulated Debian 13 (as root; minutes)
+	@$(SETUP) test
+	$(VENV)/python tests/lab/run.py
 
 clean: ## remove the virtual environment, caches, and the simulated kiosk's state
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist var

@@ -47,9 +47,18 @@ def _push(args: argparse.Namespace, panel: Panel, button: str, place: str) -> st
     return f"{PAST[args.how]} {button} at {place} (pin {number})"
 
 
+def _jabber(args: argparse.Namespace) -> str:
+    number = _ticket_pin(args, args.service)
+    _finger(args, lambda finger: finger.jabber(number), "the ticket machine")
+    return f"shook the wire of {args.service.upper()} at the ticket machine (pin {number})"
+
+
+def _ticket_pin(args: argparse.Namespace, service: str) -> int:
+    return pin(read_floor(args.state).tickets, service[:1].upper() + service[1:], "the ticket machine")
+
+
 def _two(args: argparse.Namespace) -> str:
-    panel = read_floor(args.state).tickets
-    first, second = (pin(panel, name[:1].upper() + name[1:], "the ticket machine") for name in (args.service, args.other))
+    first, second = (_ticket_pin(args, service) for service in (args.service, args.other))
     _finger(args, lambda finger: finger.two(first, second), "the ticket machine")
     return f"pressed two at once (pins {first} and {second})"
 
@@ -93,6 +102,7 @@ DEVICE = ("DEVICE", "a device on a cable, as in the configuration: printer, scan
 DEEDS = {
     "press": Deed((("SERVICE", "letter of a service"),), "press a button of the ticket machine", "press D", _press),
     "two": Deed((("SERVICE", "letter of a service"), ("OTHER", "another one")), "press two ticket buttons at once", "two A B", _two),
+    "jabber": Deed((("SERVICE", "letter of a service"),), "shake a ticket button's loose wire", "jabber A", _jabber),
     "key": Deed((COUNTER, ("KEY", "a key of that counter: advance, next ...")), "press an officer's key", "key 1 advance", _key),
     "scan": Deed((COUNTER, ("TEXT", "what the code says")), "hold a code before a counter's scanner", "scan 1 KARTU-1", _scan),
     "rate": Deed((COUNTER, ("SCORE", "4 to 1")), "press a button of a counter's rating panel", "rate 1 4", _rate),

@@ -12,6 +12,7 @@ PRESS_MS = 80
 BOUNCE_MS = 30
 TWO_MS = 5
 JABBER_MS = 200
+JABBER_RATE = 500  # edges a second
 PRESS_S = 5.0  # a press takes 0.08 s; a daemon that does not answer for so long hangs
 
 
@@ -53,7 +54,7 @@ class Pins:
         """Press two buttons, the second so much later; returns when both are open again."""
         self._ask(f"two {first} {second} {round(seconds * 1000)}", wait_s=seconds)
 
-    def jabber(self, pin: int, rate: int, seconds: float = JABBER_MS / 1000) -> None:
+    def jabber(self, pin: int, rate: int = JABBER_RATE, seconds: float = JABBER_MS / 1000) -> None:
         """A loose wire: ``rate`` edges a second for ``seconds``."""
         self._ask(f"jabber {pin} {rate} {round(seconds * 1000)}", wait_s=seconds)
 

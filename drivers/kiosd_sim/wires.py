@@ -86,6 +86,19 @@ class CutAfter:
         return [passed]
 
 
+class Loose:
+    """Bad as ``way`` from byte ``start`` to byte ``end`` of the wire's life, and good before and after: a plug that somebody pushes in."""
+
+    def __init__(self, way: Way, start: int, end: int) -> None:
+        self._way, self._edges, self._count = way, (start, end), 0
+
+    async def carry(self, data: bytes) -> list[bytes]:
+        start, end = (min(max(0, edge - self._count), len(data)) for edge in self._edges)
+        self._count += len(data)
+        bad = await self._way.carry(data[start:end]) if start < end else []
+        return [piece for piece in (data[:start], *bad, data[end:]) if piece]
+
+
 class Jammed:
     """Carries nothing until ``free`` is set: what is read waits, and the host's writes block when its buffers are full."""
 

@@ -5,11 +5,13 @@ import json
 import os
 import re
 import signal
+import tomllib
 from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 
 from support.simulation import hurried_preset, kiosd, simulation, status, there
 
@@ -124,6 +126,7 @@ WRONG = {
     ("press", "A", "--priority"): "no button 'A_priority'",
     ("key", "1", "finish"): "no button 'finish' at counter 1; there are: advance, repeat",
     ("rate", "1", "5"): "no button '5' at the rating panel of counter 1; there are: 4, 3, 2, 1",
+    ("jabber", "Z"): "no button 'Z' at the ticket machine",
     ("rate", "4", "1"): "no counter '4'; there are: 1, 2, 3",
     ("scan", "0", "x"): "no counter '0'; there are: 1, 2, 3",
     ("scan", "1", "x" * 65_536): "at most 65536 bytes",
@@ -154,6 +157,47 @@ async def test_without_paper_the_number_is_on_the_board_and_with_paper_it_goes_o
         await sim.shows("device +printer works")
         await kiosd(tmp_path, "sim", "press", "F")
         await sim.shows(SLIP_OF.format("F001"))
+
+
+def impatient_preset(directory: Path) -> Path:
+    """A kiosk whose ticket buttons are taken for stuck after half a second."""
+    preset = hurried_preset(directory, 1)
+    document = tomllib.loads(preset.read_text())
+    document["devices"]["ticket_buttons"]["stuck_s"] = 0.5
+    preset.write_text(tomli_w.dumps(document))
+    return preset
+
+
+async def buttons(state: Path) -> tuple[str, str]:
+    """How the daemon finds the ticket buttons: state and code."""
+    (device,) = (device for device in (await status(state))["devices"] if device["device"] == "ticket_buttons")
+    return device["state"], device["code"]
+
+
+async def test_a_button_that_hangs_is_a_fault_until_it_is_freed_and_the_others_work(tmp_path: Path) -> None:
+    async with simulation(tmp_path / "sim", "--config", str(impatient_preset(tmp_path)), *QUIET) as sim:
+        await sim.ready()
+        assert await kiosd(sim.state, "sim", "press", "A", "--stick") == (0, "stuck A at the ticket machine (pin 4)\n", "")
+        await sim.shows("device +ticket_buttons: button A has been down for more than 0.5 s")
+        assert await buttons(sim.state) == ("degraded", "stuck")
+        await kiosd(sim.state, "sim", "press", "D")
+        await sim.shows(SLIP_OF.format("D001"))
+        assert (await kiosd(sim.state, "sim", "press", "A", "--free"))[0] == 0
+        await sim.shows(r"(?s)button A has been down .*device +ticket_buttons works")
+        assert await buttons(sim.state) == ("ok", "")
+        await kiosd(sim.state, "sim", "press", "A")
+        await sim.shows(SLIP_OF.format("A002"))
+
+
+async def test_a_loose_wire_is_a_fault_until_it_is_quiet_and_the_others_work(tmp_path: Path) -> None:
+    async with simulation(tmp_path, *QUIET) as sim:
+        await sim.ready()
+        assert await kiosd(tmp_path, "sim", "jabber", "a") == (0, "shook the wire of A at the ticket machine (pin 4)\n", "")
+        await sim.shows("device +ticket_buttons: button A opens and closes more than 30 times a second")
+        await kiosd(tmp_path, "sim", "press", "D")
+        await sim.shows(SLIP_OF.format("D001"))
+        await sim.shows(r"(?s)button A opens and closes .*device +ticket_buttons works")
+        assert "A002" not in sim.seen
 
 
 async def test_a_broker_that_does_not_start_is_told_and_not_needed(tmp_path: Path) -> None:
