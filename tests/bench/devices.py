@@ -13,7 +13,7 @@ import tomli_w
 
 from bench.figures import Bound, Figure, Pair, Spread, compared
 from bench.plant import FarSide, cpu_s, daemon, document, serial_devices, write_config
-from bench.whole import COMMAND_BYTES, EVENT_BYTES, RAW, REPLY, TOPIC, Kiosk, is_event, kiosk
+from bench.whole import COMMAND_BYTES, EVENT_BYTES, QUIET_S, RAW, REPLY, TOPIC, Kiosk, is_event, kiosk
 from kiosd_sim.printer import sim_printer_pty
 from support.broker import broker
 
@@ -138,7 +138,7 @@ def _paper(directory: Path, scratch: Path, count: int) -> Figure:
             it.finger.release(pin)
             pair.ours.append(came - begin)
             pair.raw.append(printer.mm / PRINT_MM_PER_S)
-            time.sleep(SETTLE_S)
+            time.sleep(QUIET_S)
     limit = f"that length of paper at {PRINT_MM_PER_S:g} mm/s"
     return compared("press -> print confirmed, printer of 150 mm/s", "s", pair, limit, Bound("ratio", 1.2))
 
