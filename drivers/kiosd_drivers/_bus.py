@@ -135,7 +135,7 @@ class Bus:
 
     def _work(self, port: "serial.Serial", messages: Sequence[Message]) -> None:
         for message in messages:
-            time.sleep(max(0.0, self._free_at - time.monotonic()))
+            time.sleep(max(0.0, self._free_at - time.monotonic()))  # in the line's own lane: boards need a pause between frames
             begun = time.monotonic()
             left = 0
             try:

@@ -146,7 +146,7 @@ def send(port: "serial.Serial", data: bytes) -> None:
         while port.out_waiting:
             if time.monotonic() > deadline:
                 raise serial.SerialTimeoutException
-            time.sleep(DRAIN_POLL_S)
+            time.sleep(DRAIN_POLL_S)  # in a lane: there is no event for "sent"
 
 
 def close_port(port: "serial.Serial") -> None:

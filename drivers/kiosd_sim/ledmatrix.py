@@ -3,12 +3,13 @@
 import asyncio
 import fcntl
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kiosd_sim.pictures import dots
+from kiosd_sim.serialport import hand_on, plugged_in
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -110,14 +111,9 @@ class SpiPort:
         os.close(self._far)
         self._far = -1
 
-    @contextmanager
-    def plugged(self) -> Iterator["SpiPort"]:
+    def plugged(self) -> AbstractContextManager["SpiPort"]:
         """There for the length of a ``with`` block."""
-        self.plug()
-        try:
-            yield self
-        finally:
-            self.unplug()
+        return plugged_in(self)
 
     def jam(self) -> None:
         """Take nothing any more."""
@@ -128,8 +124,4 @@ class SpiPort:
         self._loop.add_reader(self._far, self._read)
 
     def _read(self) -> None:
-        try:
-            data = os.read(self._far, 65536)
-        except BlockingIOError:
-            return
-        self._on_data(data)
+        hand_on(self._far, self._on_data)

@@ -98,6 +98,7 @@ def main(directory: Path, arguments: list[str]) -> int:
         seconds, rate, frames = file.getnframes() / file.getframerate(), file.getframerate(), file.readframes(file.getnframes())
     began, text = time.monotonic(), comment(data)
     _note(directory, "begin", {"text": text, "seconds": seconds, "pid": os.getpid()})
+    # A player is busy as long as its sound: whoever waits for it, or gives it up, has to meet that.
     time.sleep(3600 if mood["hang"] else seconds / mood["speed"])
     peak = max((abs(sample) for sample in array.array("h", frames)), default=0)
     facts = {"text": text, "seconds": seconds, "peak": peak, "rate": rate, "sha256": hashlib.sha256(frames).hexdigest()}

@@ -5,8 +5,40 @@ import os
 import termios
 import tty
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from typing import Protocol, TypeVar
+
+READ_SIZE = 65_536
+
+
+class Pluggable(Protocol):
+    """A device on a cable."""
+
+    def plug(self) -> None: ...
+    def unplug(self) -> None: ...
+
+
+P = TypeVar("P", bound=Pluggable)
+
+
+@contextmanager
+def plugged_in(device: P) -> Iterator[P]:
+    """``device``, plugged in for the length of a ``with`` block."""
+    device.plug()
+    try:
+        yield device
+    finally:
+        device.unplug()
+
+
+def hand_on(fd: int, on_data: Callable[[bytes], None]) -> None:
+    """Give ``on_data`` what there is to read, if there is anything."""
+    try:
+        data = os.read(fd, READ_SIZE)
+    except BlockingIOError:
+        return
+    on_data(data)
 
 
 class SerialPort:
@@ -52,14 +84,9 @@ class SerialPort:
         self._far = self._near = -1
         self._writable.set()  # a write that waited fails now
 
-    @contextmanager
-    def plugged(self) -> Iterator["SerialPort"]:
+    def plugged(self) -> AbstractContextManager["SerialPort"]:
         """Plugged in for the length of a ``with`` block."""
-        self.plug()
-        try:
-            yield self
-        finally:
-            self.unplug()
+        return plugged_in(self)
 
     def jam(self) -> None:
         """Hold the line, as a display does with XOFF or CTS: the near side's writes wait from now on."""
@@ -90,8 +117,4 @@ class SerialPort:
         self._writable.set()
 
     def _read(self) -> None:
-        try:
-            data = os.read(self._far, 65536)
-        except BlockingIOError:
-            return
-        self._on_data(data)
+        hand_on(self._far, self._on_data)

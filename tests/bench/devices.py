@@ -18,10 +18,10 @@ from kiosd_sim.printer import sim_printer_pty
 from support.broker import broker
 
 PRINT_MM_PER_S = 150.0  # of a common 80 mm printer
-SETTLE_S = 0.03
+SETTLE_S = 0.03  # what a command caused at boards and broker is over
 WARM_UP = 3
 MANY = 20
-SCAN_PAUSE_S = 0.05
+SCAN_PAUSE_S = 0.05  # the counter has dealt with the code
 LINE_S = 0.2  # longer than two faces need on a line of 9600 baud, with the pause between them
 FACE_BYTES = 50  # of a 2x20 display
 
