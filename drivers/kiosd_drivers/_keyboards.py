@@ -4,7 +4,9 @@ Until it is grabbed its keys also reach the console: codes are typed there, and 
 """
 
 import errno
+import fcntl
 import os
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 LINKS: Links = {"by_id": DEV / "input/by-id", "by_path": DEV / "input/by-path"}
 TYPES = frozenset({KEY_1, KEY_ENTER})
 """What a scanner can type; it often has further interfaces that cannot, and a power button is a keyboard too."""
+EVIOCSMASK = 0x4010_4593  # linux/input.h: _IOW('E', 0x93, struct input_mask)
+EV_MSC = 4
 CODES = {errno.EBUSY: "busy", errno.EACCES: "denied", errno.EPERM: "denied"}
 
 
@@ -60,10 +64,20 @@ def grab(match: Match, keys: frozenset[int] = TYPES) -> "evdev.InputDevice[str]"
         one = only(found, match, "keyboard", lambda device: f"{os.fsdecode(device.path)} {device.name!r}")
         with translated(os.fsdecode(one.path)):
             one.grab()
+        _spare(one.fd)
         return found.pop()
     finally:
         for device in found:
             close(device)
+
+
+def _spare(fd: int) -> None:
+    """Leave out the scan codes that come beside each key (EV_MSC): nobody reads them, and the kernel keeps only 64 events for us.
+
+    A third more keys have room, and a burst of codes may meet a busy processor.
+    """
+    with suppress(OSError):  # it works without, and only a real event device can do it
+        fcntl.ioctl(fd, EVIOCSMASK, struct.pack("=IIQ", EV_MSC, 0, 0))  # of this type no codes at all
 
 
 def close(device: "evdev.InputDevice[str]") -> None:

@@ -13,7 +13,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 checkout=$(cd "$here/../.." && pwd)
 work=${1:-$checkout/var/lab}
 base=$work/base builder=$work/builder root=$work/root
-needed="qemu-system-x86 qemu-utils debootstrap cpio e2fsprogs"
+needed="qemu-system-x86 qemu-utils nbdkit debootstrap cpio e2fsprogs"
 mkdir -p "$work"
 
 fail() { echo "lab: $*" >&2; exit 2; }
@@ -28,7 +28,7 @@ inside() {
 
 requirements() {
   [ "$(id -u)" = 0 ] || fail "needs root, for chroot"
-  for program in qemu-system-x86_64 qemu-img debootstrap cpio mke2fs; do
+  for program in qemu-system-x86_64 qemu-img nbdkit debootstrap cpio mke2fs; do
     command -v "$program" > /dev/null || fail "$program is missing: apt install $needed"
   done
 }

@@ -1,12 +1,14 @@
 """The kiosk in the guest: the real service under systemd, seen by what it tells a central system over MQTT."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
 from lab.machine import LabError, Machine
 
 EVENTS = "/run/lab-events"
+SETTLE_S = 1.5  # longer than any hold-off of a button
 Event = dict[str, Any]
 
 
@@ -62,3 +64,9 @@ class Kiosk:
 
     def pid(self) -> int:
         return int(self.machine.run("systemctl show -P MainPID kiosd"))
+
+
+def press(kiosk: Kiosk, pin: int) -> None:
+    """A finger on the button at ``pin``, some time after the one before."""
+    time.sleep(SETTLE_S)
+    kiosk.machine.devices("press", pin)

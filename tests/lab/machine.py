@@ -17,6 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from lab.disks import Disk
+
 ROOT = Path(__file__).parents[2]
 WORK = ROOT / "var" / "lab"
 DEVICES = "/usr/bin/python3 -I -S /opt/lab/devices.py"
@@ -25,7 +27,9 @@ BOOT_S = 300.0
 KERNEL = (
     "console=ttyS0,115200 quiet loglevel=4 net.ifnames=0 audit=0 mitigations=off nokaslr random.trust_cpu=on tsc=reliable no_timer_check"
 )
-SOCKETS = ("cmd", "ack", "tty1", "tty2")
+SOCKETS = ("cmd", "ack", "tty1", "tty2", "mon")
+SNAPSHOT = "booted"
+RESUMED_S = 30.0
 
 
 class LabError(Exception):
@@ -61,43 +65,74 @@ class Channel:
 
 
 class Machine:
-    """A guest on ``disk``, which is made anew from the built image unless it is there."""
+    """A guest on ``disk``. ``place``: a directory for what belongs to this one while it runs."""
 
-    def __init__(self, name: str = "lab") -> None:
-        self._place = WORK / "run" / name
-        self._place.mkdir(parents=True, exist_ok=True)
-        self.disk = self._place / "disk.qcow2"
+    def __init__(self, place: Path, disk: Disk) -> None:
+        self._place = place
+        place.mkdir(parents=True, exist_ok=True)
+        self.disk = disk
         self.acks: list[str] = []
         self.screens: dict[str, Callable[[bytes], Any]] = {}
         self._answers: dict[int, queue.SimpleQueue[dict[str, Any]]] = {}
+        self._monitor = queue.SimpleQueue[dict[str, Any]]()
         self._count = 0
         self._channels: dict[str, Channel] = {}
         self._process: subprocess.Popen[bytes] | None = None
 
-    def fresh(self) -> None:
-        """A new disk: the image as it was built."""
-        self.disk.unlink(missing_ok=True)
-        image = ("-f", "qcow2", "-b", WORK / "root.img", "-F", "raw", self.disk)
-        subprocess.run(["qemu-img", "create", "-q", *image], check=True)
-
-    def power_on(self) -> None:
-        """Start, and wait until systemd has started everything."""
+    def power_on(self) -> float:
+        """Start, and wait until systemd has started everything; the seconds that it took."""
         began = time.monotonic()
-        self._hello = threading.Event()
-        self._rest = {"cmd": b"", "ack": b""}  # what was cut off in mid-line belongs to the boot before
-        for name in SOCKETS:
-            (self._place / name).unlink(missing_ok=True)
-        with (self._place / "qemu.log").open("wb") as log:
-            self._process = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        took = {"cmd": self._answered, "ack": self._acknowledged, "tty1": self._shown("tty1"), "tty2": self._shown("tty2")}
-        for name in SOCKETS:
-            self._channels[name] = Channel(self._place / name, self._process, took[name])
+        self._start()
         if not self._hello.wait(BOOT_S):
             raise LabError("the guest does not answer:\n" + self._console()[-1500:])
         self.run("systemctl is-system-running --wait || true", BOOT_S)
-        self.boot_s = time.monotonic() - began
+        return time.monotonic() - began
 
-    def _command(self) -> list[str]:
+    def resume(self) -> float:
+        """Go on where ``save`` left off; the seconds that it took. Its clock stood still meanwhile, so it is set."""
+        began = time.monotonic()
+        self._start("-loadvm", SNAPSHOT)
+        self.until("the guest to go on", self._alive, RESUMED_S)
+        self.run(f"date -u -s @{time.time():.3f}")
+        return time.monotonic() - began
+
+    def _alive(self) -> bool:
+        try:
+            return bool(self._ask({"run": "true"}, 0.5))
+        except LabError:
+            return False
+
+    def save(self) -> None:
+        """Keep memory, devices and disk as they are, in the disk's file."""
+        self._tell("qmp_capabilities")
+        refused = self._tell("human-monitor-command", {"command-line": f"savevm {SNAPSHOT}"})
+        if refused:
+            raise LabError(f"savevm: {refused}")
+
+    def _tell(self, what: str, arguments: dict[str, Any] | None = None) -> Any:
+        """Something to QEMU itself."""
+        self._channels["mon"].send(json.dumps({"execute": what, "arguments": arguments or {}}).encode() + b"\n")
+        while "return" not in (answer := self._monitor.get(timeout=BOOT_S)):
+            if "error" in answer:
+                raise LabError(f"{what}: {answer['error']}")
+        return answer["return"]
+
+    def _start(self, *more: str) -> None:
+        self._hello = threading.Event()
+        self._rest = {"cmd": b"", "ack": b"", "mon": b""}  # what was cut off in mid-line belongs to the boot before
+        for name in SOCKETS:
+            (self._place / name).unlink(missing_ok=True)
+        with (self._place / "qemu.log").open("wb") as log:
+            command = [*self.command(), "-drive", self.disk.plug(), *more]
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        took = {"cmd": self._answered, "ack": self._acknowledged, "mon": self._told} | {
+            name: self._shown(name) for name in ("tty1", "tty2")
+        }
+        for name in SOCKETS:
+            self._channels[name] = Channel(self._place / name, self._process, took[name])
+
+    def command(self) -> list[str]:
+        """QEMU's, but for the disk."""
         sockets = [f"socket,id={name},path={self._place / name},server=on,wait=off" for name in SOCKETS]
         ports = [
             ("virtserialport", "nr=1,chardev=cmd,name=org.kiosd.lab.cmd"),
@@ -107,13 +142,13 @@ class Machine:
             "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-machine", "pc,usb=off,hpet=off",
             "-accel", "tcg,thread=single,tb-size=256", "-cpu", "max", "-smp", "1", "-m", "640", "-no-reboot",
             "-kernel", str(WORK / "vmlinuz"), "-initrd", str(WORK / "initrd.img"), "-append", KERNEL,
-            "-drive", f"if=none,id=d0,file={self.disk},format=qcow2,cache=writeback", "-device", "virtio-blk-pci,drive=d0",
+            "-device", "virtio-blk-pci,drive=d0",
             "-device", "virtio-rng-pci", "-device", "virtio-serial-pci,id=vs",
             *(part for one in sockets for part in ("-chardev", one)),
             *(part for kind, what in ports for part in ("-device", f"{kind},bus=vs.0,{what}")),
             "-chardev", f"file,id=con,path={self._place / 'console.log'}", "-serial", "chardev:con",
             "-serial", "chardev:tty1", "-serial", "chardev:tty2",
-            "-device", "VGA",
+            "-device", "VGA", "-mon", "chardev=mon,mode=control",
         ]  # fmt: skip
 
     def _lines(self, name: str, data: bytes) -> list[bytes]:
@@ -127,6 +162,10 @@ class Machine:
                 self._hello.set()
             elif waiting := self._answers.pop(answer["id"], None):
                 waiting.put(answer)
+
+    def _told(self, data: bytes) -> None:
+        for line in self._lines("mon", data):
+            self._monitor.put(json.loads(line))
 
     def _acknowledged(self, data: bytes) -> None:
         self.acks += [line.decode() for line in self._lines("ack", data)]
@@ -179,6 +218,7 @@ class Machine:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+        self.disk.cut()
         for channel in self._channels.values():
             channel.drain()
         self._channels = {}

@@ -1,4 +1,7 @@
-"""The power goes while tickets are given: whatever left the guest before is in the journal afterwards, and no number is given twice."""
+"""The power goes while tickets are given: what was promised to the outside before is in the journal afterwards, no number is given twice.
+
+The disk has a cache that is lost with the power (``disks.Volatile``): only what kiosd had flushed is there.
+"""
 
 import json
 import os
@@ -22,11 +25,16 @@ WEAKEN = "sed -i 's/synchronous = FULL/synchronous = OFF/' $(ls /opt/kiosd/lib/p
 
 @dataclass(frozen=True)
 class Found:
-    """After a cut: how many tickets had been acknowledged, how many are in the journal, and which acknowledged ones are not."""
+    """After a cut: the tickets that had been acknowledged, how many are in the journal, and which acknowledged ones are not."""
 
-    acknowledged: int
+    acknowledged: tuple[str, ...]
     kept: int
     lost: tuple[str, ...]
+
+    @property
+    def pressed(self) -> int:
+        """How many of them a finger had asked for."""
+        return sum(number.startswith("G") for number in self.acknowledged)
 
 
 def cut(machine: Machine, seconds: float) -> Found:
@@ -44,7 +52,8 @@ def cut(machine: Machine, seconds: float) -> Found:
     kept = [(number, str(seq)) for seq, number in json.loads(machine.run(ISSUED, 90))]
     _consecutive([number for number, _ in kept])
     there = set(kept)
-    return Found(len(acknowledged), len(kept), tuple(number for number, seq in acknowledged if (number, seq) not in there))
+    numbers = tuple(number for number, _ in acknowledged)
+    return Found(numbers, len(kept), tuple(number for number, seq in acknowledged if (number, seq) not in there))
 
 
 def _consecutive(numbers: list[str]) -> None:
@@ -60,7 +69,9 @@ def power_cuts(kiosk: Kiosk) -> str:
     found = [cut(kiosk.machine, chance.uniform(0.2, LONGEST_S)) for _ in range(CUTS)]
     assert not any(one.lost for one in found), found
     verified = kiosk.machine.run("runuser -u kiosd -- /opt/kiosd/bin/kiosd journal verify --state /var/lib/kiosd", 120).strip()
-    return f"{CUTS} cuts, {sum(one.acknowledged for one in found)} tickets acknowledged, none lost, no number twice; {verified}"
+    tickets, pressed = sum(len(one.acknowledged) for one in found), sum(one.pressed for one in found)
+    assert pressed, "no ticket of a press was acknowledged before a cut"
+    return f"{CUTS} cuts, {tickets} tickets acknowledged, {pressed} of them pressed, none lost, no number twice; {verified}"
 
 
 def teeth(kiosk: Kiosk) -> str:
@@ -68,4 +79,4 @@ def teeth(kiosk: Kiosk) -> str:
     kiosk.machine.run(f"{WEAKEN} && systemctl restart kiosd", 120)
     found = cut(kiosk.machine, 1.0)
     assert found.lost, f"nothing was lost without fsync: {found}"
-    return f"without fsync {len(found.lost)} of {found.acknowledged} acknowledged tickets are lost, as they should be"
+    return f"without fsync {len(found.lost)} of {len(found.acknowledged)} acknowledged tickets are lost, as they should be"

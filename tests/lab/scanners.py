@@ -23,7 +23,7 @@ def _helped(kiosk: Kiosk) -> int:
 
 
 def keyboard(kiosk: Kiosk) -> str:
-    """A scanner that types: grabbed, so that neither the console nor the kernel's keys see it; 20 codes in a row arrive."""
+    """A scanner that types: grabbed, so that neither the console nor the kernel's keys see it; 20 codes without a pause arrive."""
     lab = kiosk.machine
     kiosk.device("hid", "up")
     lab.run("echo 1 > /proc/sys/kernel/sysrq; systemctl restart getty@tty1")
@@ -37,7 +37,7 @@ def keyboard(kiosk: Kiosk) -> str:
     kiosk.event("scan.rejected")
     assert "card" not in _screen(kiosk).lower() and not _helped(kiosk), "the console saw what was scanned"
     other = _stranger(kiosk)
-    return f"{SCANS} scans, 0.3 s apart, arrived; nothing of them on tty1, Alt-SysRq-H ignored. {other}"
+    return f"{SCANS} scans without a pause arrived; nothing of them on tty1, Alt-SysRq-H ignored. {other}"
 
 
 def _stranger(kiosk: Kiosk) -> str:

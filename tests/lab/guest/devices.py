@@ -5,7 +5,7 @@ plug NAME | unplug NAME  one USB device: printer, hid, acm, stranger
 press LINE [MS]          close a button's contact (to ground) for so long
 bounce LINE              the same with a bad contact
 get LINE                 0 or 1: whether a lamp is lit
-type NAME TEXT...        type each text and Enter, as a scanner of the keyboard kind does; NAME is hid or stranger
+type NAME TEXT...        type each text and Enter without a pause, as a scanner of the keyboard kind does; NAME is hid or stranger
 keys NAME HEX            send one raw report of eight bytes and release
 """
 
@@ -27,7 +27,7 @@ BOOT_KEYBOARD = bytes.fromhex(
 )
 """HID 1.11, appendix B.1: a keyboard's report of eight bytes."""
 REPORT_S = 0.008  # between two reports: what a full-speed keyboard's descriptor asks for at the least
-SCAN_S = 0.3  # between two codes: a hand is not faster
+SCAN_S = 0.0
 ENTER = 40
 SHIFT = 0x02
 KEYS = {char: (4 + at, 0) for at, char in enumerate("abcdefghijklmnopqrstuvwxyz")} | {
@@ -142,7 +142,6 @@ def type_(name: str, *texts: str) -> None:
     """Each text and Enter, one code after the other."""
     for text in texts:
         report(name, *(bytes([shift, 0, key, 0, 0, 0, 0, 0]) for key, shift in (*(KEYS[char] for char in text), (ENTER, 0))))
-        time.sleep(SCAN_S)
 
 
 def printer(line: str) -> str:
