@@ -58,17 +58,9 @@ class Volatile:
 
     def plug(self) -> str:
         self._socket.unlink(missing_ok=True)
-        words: list[str | Path] = [
-            "nbdkit",
-            "--foreground",
-            "--unix",
-            self._socket,
-            "--filter=cache",
-            "file",
-            self._path,
-            "cache=writeback",
-        ]
-        self._server = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        served: list[str | Path] = ["--unix", self._socket, "--filter=cache", "file", self._path, "cache=writeback"]
+        with self._socket.with_name("nbdkit.log").open("wb") as log:
+            self._server = subprocess.Popen(["nbdkit", "--foreground", *served], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + SERVED_S
         while not self._socket.exists():
             if self._server.poll() is not None or time.monotonic() > deadline:

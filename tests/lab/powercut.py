@@ -7,6 +7,7 @@ import json
 import os
 import random
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lab.kiosk import Kiosk
@@ -34,7 +35,12 @@ class Found:
     @property
     def pressed(self) -> int:
         """How many of them a finger had asked for."""
-        return sum(number.startswith("G") for number in self.acknowledged)
+        return _of_a_press(self.acknowledged)
+
+
+def _of_a_press(acknowledged: Iterable[str]) -> int:
+    """How many tickets a finger had asked for: the issuer gives all others of service F."""
+    return sum(ticket.startswith("G") for ticket in acknowledged)
 
 
 def cut(machine: Machine, seconds: float) -> Found:
@@ -42,7 +48,7 @@ def cut(machine: Machine, seconds: float) -> Found:
     machine.acks.clear()
     machine.run(ISSUER)
     try:
-        machine.until("acknowledged tickets", lambda: len(machine.acks) >= FIRST_ACKS, 120)
+        machine.until("acknowledged tickets", lambda: len(machine.acks) >= FIRST_ACKS and _of_a_press(machine.acks), 120)
     except LabError as exc:
         raise LabError(f"{exc}; the issuer says: {machine.run(ISSUER_LOG)}") from None
     time.sleep(seconds)
@@ -70,7 +76,6 @@ def power_cuts(kiosk: Kiosk) -> str:
     assert not any(one.lost for one in found), found
     verified = kiosk.machine.run("runuser -u kiosd -- /opt/kiosd/bin/kiosd journal verify --state /var/lib/kiosd", 120).strip()
     tickets, pressed = sum(len(one.acknowledged) for one in found), sum(one.pressed for one in found)
-    assert pressed, "no ticket of a press was acknowledged before a cut"
     return f"{CUTS} cuts, {tickets} tickets acknowledged, {pressed} of them pressed, none lost, no number twice; {verified}"
 
 
