@@ -156,7 +156,7 @@ def _stations(settings: Settings, site_key: bytes, queue: Queue, clock: Clock, s
         for printer in (machine.printer, machine.spare):
             work += places.device(printer, tickets.use_printer)
     of_machine = frozenset(filter(None, (machine.buttons, machine.printer, machine.spare))) if machine is not None else frozenset()
-    work += places.call_board(settings.call_board, of_machine) + places.voice(settings.voice)
+    work += places.call_board(settings.call_board, of_machine) + places.voice(settings.voice, settings.site.timezone)
     for number, desk in settings.counters.items():
         work += places.counter(number, desk, site_key)
     return work

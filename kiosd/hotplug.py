@@ -9,6 +9,8 @@ import logging
 import select
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from typing import Any, Protocol
 
 from kiosd.clock import Clock
 from kiosd.threads import Inbox, reader
@@ -42,18 +44,37 @@ class Plugs:
 Events = Callable[[], AbstractAsyncContextManager[AsyncIterator[str]]]
 
 
+class Monitor(Protocol):
+    """As much of ``pyudev.Monitor`` as is used. ``poll``: a device with ``action`` and ``subsystem``, or None; ``OSError`` as recv(2)."""
+
+    def filter_by(self, subsystem: str) -> None: ...
+    def start(self) -> None: ...
+    def fileno(self) -> int: ...
+    def poll(self, timeout: float | None = None) -> Any: ...
+
+
+def netlink() -> Monitor:
+    """The real one, on the kernel's netlink socket; ``ImportError`` without libudev."""
+    import pyudev  # here, because loading libudev may look for it with ldconfig
+
+    monitor: Monitor = pyudev.Monitor.from_netlink(pyudev.Context(), source="udev")
+    return monitor
+
+
 @asynccontextmanager
-async def udev() -> AsyncIterator[AsyncIterator[str]]:
-    """The subsystems of devices as they are plugged in, for the length of a ``with`` block; ``OSError`` or ``ImportError`` without udev."""
+async def udev(listen: Callable[[], Monitor] = netlink) -> AsyncIterator[AsyncIterator[str]]:
+    """The subsystems of devices as they are plugged in, for the length of a ``with`` block; ``OSError`` or ``ImportError`` without udev.
+
+    ``listen`` makes the monitor, in the reader's thread. Only who may speak for udev (root) can make the real one say something, so tests
+    bring one of their own.
+    """
     inbox: Inbox[str] = Inbox()
-    async with reader("udev", lambda wake: _listen(wake, inbox), inbox):
+    async with reader("udev", partial(_read, listen, inbox=inbox), inbox):
         yield aiter(inbox)
 
 
-def _listen(wake: int, inbox: Inbox[str]) -> None:
-    import pyudev  # here, because loading libudev may look for it with ldconfig
-
-    monitor = pyudev.Monitor.from_netlink(pyudev.Context(), source="udev")
+def _read(listen: Callable[[], Monitor], wake: int, inbox: Inbox[str]) -> None:
+    monitor = listen()
     for subsystem in SUBSYSTEMS:
         monitor.filter_by(subsystem)
     monitor.start()

@@ -10,9 +10,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar, Protocol, Self, TypeVar
+from pathlib import Path
+from typing import Annotated, ClassVar, Protocol, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationInfo
+
+FOLDER = "folder"
+"""Key of the validation context under which a configuration is read: the folder of its file, an absolute ``Path``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,26 @@ class DriverConfig(BaseModel):
         """With what the place of the device (``ticket``, ``keys``, ``rating``) makes of settings that were left open."""
         del role
         return self
+
+
+def from_folder(path: Path, info: ValidationInfo) -> Path:
+    """``path``, a relative one from the folder of the configuration's file on; as it is where there is no file."""
+    folder: Path | None = (info.context or {}).get(FOLDER)
+    return path if folder is None else folder / path
+
+
+def _site_file(text: str, info: ValidationInfo) -> str:
+    path = from_folder(Path(text), info)
+    if not text.isprintable():
+        raise ValueError("text may not contain control characters")
+    if not path.is_absolute():
+        raise ValueError("the path must begin with /")
+    return str(path)
+
+
+SiteFile = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_site_file)]
+"""A file or directory of the site that a driver reads, such as a logo, relative to the folder of the configuration's file or absolute. The
+driver gets an absolute path."""
 
 
 def boottime() -> float:

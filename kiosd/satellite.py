@@ -101,7 +101,7 @@ class _Board:
         settings = self._settings
         places = Places(self.queue, self._hub, settings.devices, settings.site.language, self._anew)
         desks = [work for number, desk in settings.counters.items() for work in places.counter(number, desk, site_key)]
-        return [*places.hotplug(), *desks, *places.call_board(settings.call_board), *places.voice(settings.voice)]
+        return [*places.hotplug(), *desks, *places.call_board(settings.call_board), *places.voice(settings.voice, settings.site.timezone)]
 
     def _anew(self, use: Use) -> Use:
         """``use``, begun again whenever the state has to be taken from the hub anew."""

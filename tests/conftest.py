@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.broker import Broker, broker
+from support.manager import Manager, managing
 
 os.environ.setdefault("PYTHONASYNCIODEBUG", "1")
 
@@ -15,4 +16,12 @@ os.environ.setdefault("PYTHONASYNCIODEBUG", "1")
 def mosquitto(tmp_path: Path) -> Iterator[Broker]:
     """A real broker, for the tests that name it."""
     with broker(tmp_path) as it:
+        yield it
+
+
+@pytest.fixture
+def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Manager]:
+    """systemd, to which the program in this very process tells how it is."""
+    with managing(tmp_path) as it:
+        monkeypatch.setenv("NOTIFY_SOCKET", it.address)
         yield it

@@ -10,14 +10,14 @@ import select
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from kiosd.errors import DeviceError
-from kiosd.ports import Face
+from kiosd.ports import DriverConfig, Face, SharedLine
 from kiosd.threads import Lane
 from kiosd_drivers._serial import CLOSE_S, OPEN_S, Flow, Parity, StopBits, close_port, open_port, translated
 
@@ -56,6 +56,11 @@ class Line:
     rs485: bool = False
     alone: bool = False
 
+    @classmethod
+    def of(cls, config: DriverConfig, alone: bool = False) -> "Line":
+        """The line that ``config`` describes: its settings that are named as a line's are; of what it does not have, the defaults."""
+        return cls(**_settings(config), alone=alone)
+
     def open(self) -> "serial.Serial":
         """The open port; blocks."""
         port = open_port(self.port, self.baudrate, self.write_timeout_s, self.flow, 8, self.parity, self.stop_bits)
@@ -68,6 +73,16 @@ class Line:
             close_port(port)
             raise
         return port
+
+
+def _settings(config: DriverConfig) -> dict[str, Any]:
+    return {one.name: getattr(config, one.name) for one in fields(Line) if one.name in type(config).model_fields}
+
+
+def shared(config: DriverConfig, key: str) -> SharedLine:
+    """How ``config``'s display shares its line: all that describes the line is the same for everybody, ``key`` is its own."""
+    same = {name: value for name, value in _settings(config).items() if name != "port"}
+    return SharedLine(same, key, getattr(config, key))
 
 
 def _direction_by_the_kernel(port: "serial.Serial") -> None:

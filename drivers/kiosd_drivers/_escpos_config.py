@@ -4,11 +4,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from kiosd.ports import DriverConfig
+from kiosd.ports import DriverConfig, SiteFile
 from kiosd_drivers._match import Match, usb_node
 
 Port = Annotated[str, StringConstraints(pattern=r"^(/[!-~]+|tcp:[!-~]+:[0-9]{1,5})$", max_length=200)]
-File = Annotated[str, StringConstraints(pattern=r"^/[ -~]+$", max_length=200)]
 
 
 class Config(DriverConfig):
@@ -31,7 +30,7 @@ class Config(DriverConfig):
     qr: Literal["native", "raster"] = Field(
         default="native", description="raster: the QR code is sent as a picture, for printers that print its data as text, or nothing."
     )
-    logo: File | None = Field(
+    logo: SiteFile | None = Field(
         default=None, description="PNG file for the head of each ticket, at most 384 dots wide on 58 mm paper, 576 on 80 mm, and 400 high."
     )
     status: bool = Field(default=True, description="False: paper and cover are never asked for, for printers that print the question.")

@@ -23,6 +23,7 @@ QUESTIONS = (1, 2, 3, 4)
 ASK_S = 2.0  # for a few bytes to be taken: a line that takes none is blocked
 REST_S = 0.05  # for the rest of an answer whose beginning is here: four bytes take 33 ms at 1200 baud
 CLEAR_S = 1.0
+ROOM_BYTES = 1024  # of questions in the buffer of a printer that stands still; a small one holds 4 KB
 BUSY_S = 30.0  # how long a printer may answer nothing while something says why; then it is opened anew
 
 INITIALISE = b"\x1b@"  # ESC @: also takes back what a printer that does not know the probe wrote into its line buffer
@@ -56,8 +57,11 @@ class Conversation:
         self._input = Demultiplexer()
         self._answered: frozenset[int] | None = None if ask else frozenset()
         self._reports_on = self._forgotten = False
+        self._unread = 0  # bytes of questions that a printer that stands still may have kept
+        self._untold = False  # whether nobody said that the last ticket is printed
         self._reported: Fault | None = None
         self._port_was_well = False
+        self._answered_last = WELL
         self._unheard_since: float | None = None
         self._id = int.from_bytes(os.urandom(2), "big")  # so that an answer to whoever was here before is not taken for ours
         self._expected: Answer | None = None
@@ -86,7 +90,17 @@ class Conversation:
         fault = self._state(answers, port)
         if fault.code in PRINTS:
             self._introduce()
+            self._unread = 0
+        else:
+            self._make_room()
         return fault
+
+    def _make_room(self) -> None:
+        """A question is answered at once, and yet it may stay in the buffer until the printer goes on: take those back before they fill it,
+        for then it would answer nothing. A ticket whose end is not told may stand among them, and is left there."""
+        if self._unread >= ROOM_BYTES and not self._untold:
+            self._asked(CLEAR, lambda answer: answer == CLEARED)
+            self._unread = 0
 
     def _forget_before(self) -> None:
         """What was sent before this wire was opened is not printed any more: it would be the tail of a ticket that has its copy by now, and
@@ -96,7 +110,7 @@ class Conversation:
             self._asked(CLEAR, lambda answer: answer == CLEARED)
 
     def _state(self, answers: dict[int, int], port: Fault) -> Fault:
-        fault = told(REAL_TIME, answers)
+        fault = self._answered_last = told(REAL_TIME, answers)
         if not fault.code and len(answers) < len(QUESTIONS):
             fault = self._reported or WELL
         return port if port.code and fault.code in PRINTS else fault
@@ -109,7 +123,13 @@ class Conversation:
         return Port(byte, self._port_was_well).fault
 
     def _unheard(self, port: Fault, error: DeviceError) -> Fault:
-        """The state of a printer that took no question, or answered none, as far as something else tells it; else raises ``error``."""
+        """The state of a printer that took no question, or answered none, as far as something else tells it; else raises ``error``.
+
+        One that stood still by its last answer still does: its buffer may be full of questions, and it answers when it goes on. Opened anew
+        it would pass for one that never answers, and prints.
+        """
+        if self._answered_last.code not in PRINTS:
+            return self._answered_last
         now = time.monotonic()
         self._unheard_since = self._unheard_since or now
         known = next((fault for fault in (self._reported, port) if fault and fault.code not in PRINTS), None)
@@ -167,7 +187,9 @@ class Conversation:
         """Send a ticket and its mark; returns when everything left this machine."""
         self._read_all()
         again = REPORTS_ON if self._reports_on else b""  # a ticket begins with ESC @, which turns it off
-        self.wire.write(data + again + self._marked(self.marker or Marker.NONE), progress_s)
+        marker = self.marker or Marker.NONE
+        self._untold = marker is Marker.NONE
+        self.wire.write(data + again + self._marked(marker), progress_s)
         self.wire.drain(progress_s)
 
     def printed(self, wait_s: float) -> bool:
@@ -204,6 +226,7 @@ class Conversation:
     def _asked(self, question: bytes, fits: Callable[[Answer], bool], wait_s: float | None = None) -> Answer | None:
         self._read_all()
         self.wire.write(question, ASK_S)
+        self._unread += len(question)
         return self._await(fits, self._answer_s if wait_s is None else wait_s)
 
     def _await(self, fits: Callable[[Answer], bool], wait_s: float) -> Answer | None:

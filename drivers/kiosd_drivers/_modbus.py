@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from kiosd.ports import DriverConfig, Face, SharedLine
-from kiosd_drivers._bus import Gap, Rs485, WriteTimeout
+from kiosd_drivers._bus import Gap, Rs485, WriteTimeout, shared
 from kiosd_drivers._letters import Letters, digits, lamp
 from kiosd_drivers._serial import Baudrate, Parity, PortPath, StopBits
 
@@ -58,8 +58,7 @@ class Config(DriverConfig):
 
     def shared_line(self) -> SharedLine | None:
         """Modbus displays share a line by their addresses."""
-        same = ("baudrate", "parity", "stop_bits", "answer_s", "write_timeout_s", "gap_s", "rs485")
-        return SharedLine({key: getattr(self, key) for key in same}, "address", self.address)
+        return shared(self, "address")
 
 
 def registers(config: Config, face: Face) -> dict[int, int]:

@@ -21,7 +21,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StringConstraints
 
 from kiosd.errors import DeviceError
-from kiosd.ports import Announcer, DriverConfig
+from kiosd.ports import Announcer, DriverConfig, SiteFile
 from kiosd.threads import Lane, lane
 from kiosd_drivers._voice_files import Cache, Clips, key, read, read_clips
 from kiosd_drivers._voice_programs import Player, Synthesiser
@@ -33,7 +33,8 @@ PROBE_S = 0.05  # of silence, to find out whether the card can be used
 
 Card = Annotated[str, StringConstraints(pattern=r"^(plughw|sysdefault|hdmi|dmix):CARD=[A-Za-z0-9_-]{1,32}(,DEV=[0-9]{1,2})?$")]
 VoiceName = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[a-z0-9]{1,8}){0,3}(\+[a-z][a-z0-9]{0,15})?$")]
-File = Annotated[str, StringConstraints(pattern=r"^/[ -~]+$", max_length=200)]
+Directory = Annotated[str, StringConstraints(pattern=r"^/[ -~]+$", max_length=200)]
+"""Where the service may write: never beside the configuration."""
 
 
 class Config(DriverConfig):
@@ -44,10 +45,12 @@ class Config(DriverConfig):
     speed: int = Field(default=140, ge=80, le=300, description="Words per minute of espeak-ng.")
     volume: int = Field(default=100, ge=1, le=100, description="Loudness in percent of the recorded or synthesised sound.")
     chime: bool = Field(default=True, description="False: no chime before an announcement.")
-    chime_file: File | None = Field(default=None, description="WAV file of another chime, 16-bit; unset: two tones.")
-    clips: File | None = Field(default=None, description="Directory of recorded clips, such as nomor-antrean.wav, d.wav, nol.wav.")
-    lexicon: File | None = Field(default=None, description="TOML file with a table [words]: how espeak-ng says them.")
-    cache: File | None = Field(default=None, description="Directory for synthesised sounds; unset: voice in the service's cache directory.")
+    chime_file: SiteFile | None = Field(default=None, description="WAV file of another chime, 16-bit; unset: two tones.")
+    clips: SiteFile | None = Field(default=None, description="Directory of recorded clips, such as nomor-antrean.wav, d.wav, nol.wav.")
+    lexicon: SiteFile | None = Field(default=None, description="TOML file with a table [words]: how espeak-ng says them.")
+    cache: Directory | None = Field(
+        default=None, description="Directory for synthesised sounds; unset: voice in the service's cache directory."
+    )
     cache_mb: int = Field(default=64, ge=1, le=1024, description="MiB that the cache may have.")
     margin_s: float = Field(default=5.0, gt=0, le=30, description="Seconds that aplay may take beyond the sound's length.")
 

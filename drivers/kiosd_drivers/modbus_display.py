@@ -67,18 +67,8 @@ class ModbusDisplayDriver:
     @asynccontextmanager
     async def open(self, config: Config, /) -> AsyncIterator[Display]:
         """Join the line, and blank the display to find out whether it is there; ``DeviceError`` when it does not answer."""
-        line = Line(
-            config.port,
-            config.baudrate,
-            parity=config.parity,
-            stop_bits=config.stop_bits,
-            write_timeout_s=config.write_timeout_s,
-            answer_s=config.answer_s,
-            gap_s=config.gap_s,
-            rs485=config.rs485,
-        )
         seconds = 2 * config.write_timeout_s + config.answer_s
-        async with join(line) as bus:
+        async with join(Line.of(config)) as bus:
             await bus.send(partial(_messages, config, Face()), seconds)
             yield Display(bus, partial(_messages, config), seconds)
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from kiosd.ports import CallDisplay, DriverConfig, Face, SharedLine, safe_text
-from kiosd_drivers._bus import Display, Gap, Line, Message, Rs485, WriteTimeout, join
+from kiosd_drivers._bus import Display, Gap, Line, Message, Rs485, WriteTimeout, join, shared
 from kiosd_drivers._dialects import DIALECTS, TwoLines
 from kiosd_drivers._faces import Frame
 from kiosd_drivers._letters import Letters
@@ -67,10 +67,7 @@ class Config(DriverConfig):
 
     def shared_line(self) -> SharedLine | None:
         """Boards with frames of their own can be on one line; customer displays have no addresses."""
-        if self.frame is None:
-            return None
-        same = ("baudrate", "flow", "write_timeout_s", "gap_s", "rs485")
-        return SharedLine({key: getattr(self, key) for key in same}, "frame", self.frame)
+        return None if self.frame is None else shared(self, "frame")
 
 
 def _language(config: Config) -> tuple[bytes, Callable[[Face], bytes]]:
@@ -96,18 +93,9 @@ class SerialDisplayDriver:
     @asynccontextmanager
     async def open(self, config: Config, /) -> AsyncIterator[Display]:
         """Join the line and prepare the display; ``DeviceError`` when the port is not there."""
-        line = Line(
-            config.port,
-            config.baudrate,
-            config.flow,
-            write_timeout_s=config.write_timeout_s,
-            gap_s=config.gap_s,
-            rs485=config.rs485,
-            alone=config.frame is None,
-        )
         frame_s = 3 * config.write_timeout_s  # ``send`` ends in so long
         init, encode = _language(config)
-        async with join(line) as bus:
+        async with join(Line.of(config, alone=config.frame is None)) as bus:
             if init:
                 await bus.send(partial(_messages, init), frame_s)
             yield Display(bus, lambda face: _messages(encode(face)), frame_s)

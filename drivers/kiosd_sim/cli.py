@@ -1,10 +1,11 @@
 """``kiosd sim``: act on the far side of a simulation that runs. Raises ``Unavailable`` and ``Refused``, which the caller turns into words.
 
-Buttons are pressed at the pins of the daemon, everything else is done by the process that simulates the hardware.
+Buttons on pins are pressed at the pins of the daemon, everything else is done by the process that simulates the hardware.
 """
 
 import argparse
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from kiosd_sim.control import ask
 from kiosd_sim.finger import Pins, PinsAbsent
 from kiosd_sim.floor import FAR_SOCKET, PINS_SOCKET, Panel, not_running, pin, read_floor
 from kiosd_sim.moods import SWITCHES
+from kiosd_sim.scanner import ENDS
 
 STATE_HELP = "state directory of the simulation (default: $KIOSD_STATE, else var/sim here)"
 
@@ -29,38 +31,47 @@ class Deed:
 
 
 def _press(args: argparse.Namespace) -> str:
-    name = args.service[:1].upper() + args.service[1:] + ("_priority" if args.priority else "")
-    return _push(args, read_floor(args.state).tickets, name, "the ticket machine")
+    name = _ticket_button(args.service) + ("_priority" if args.priority else "")
+    return _push(args, read_floor(args.state).tickets, "the ticket machine", name, _ticket_button(args.other) if args.other else None)
+
+
+def _ticket_button(service: str) -> str:
+    return service[:1].upper() + service[1:]
 
 
 def _key(args: argparse.Namespace) -> str:
-    return _push(args, read_floor(args.state).desk(args.counter).keys, args.key, f"counter {args.counter}")
+    return _push(args, read_floor(args.state).desk(args.counter).keys, f"counter {args.counter}", args.key, args.other)
 
 
 def _rate(args: argparse.Namespace) -> str:
-    return _push(args, read_floor(args.state).desk(args.counter).rating, args.score, f"the rating panel of counter {args.counter}")
+    panel, place = read_floor(args.state).desk(args.counter).rating, f"the rating panel of counter {args.counter}"
+    return _push(args, panel, place, args.score, args.other)
 
 
-def _push(args: argparse.Namespace, panel: Panel, button: str, place: str) -> str:
-    number = pin(panel, button, place)
-    _finger(args, lambda finger: getattr(finger, args.how)(number), f"{place}, button {button}")
-    return f"{PAST[args.how]} {button} at {place} (pin {number})"
+def _push(args: argparse.Namespace, panel: Panel, place: str, button: str, other: str | None) -> str:
+    numbers = [pin(panel, name, place) for name in (button, other) if name is not None]
+    if panel.keypad:
+        _far(args, "keys", panel.device, args.how, *map(str, numbers))
+    else:
+        how = "two" if other is not None else args.how
+        _finger(args, lambda finger: getattr(finger, how)(*numbers), f"{place}, button {button}")
+    both = f"{button} and {other} at once" if other is not None else button
+    return f"{PAST[args.how]} {both} at {place} ({' and '.join(map(panel.contact, numbers))})"
 
 
 def _jabber(args: argparse.Namespace) -> str:
-    number = _ticket_pin(args, args.service)
+    panel = read_floor(args.state).tickets
+    number = pin(panel, _ticket_button(args.service), "the ticket machine")
+    if panel.keypad:
+        raise Refused("no_wire", {"message": "the keys of a keypad have no wires that could be loose"})
     _finger(args, lambda finger: finger.jabber(number), "the ticket machine")
     return f"shook the wire of {args.service.upper()} at the ticket machine (pin {number})"
 
 
-def _ticket_pin(args: argparse.Namespace, service: str) -> int:
-    return pin(read_floor(args.state).tickets, service[:1].upper() + service[1:], "the ticket machine")
-
-
 def _two(args: argparse.Namespace) -> str:
-    first, second = (_ticket_pin(args, service) for service in (args.service, args.other))
-    _finger(args, lambda finger: finger.two(first, second), "the ticket machine")
-    return f"pressed two at once (pins {first} and {second})"
+    args.how = "press"
+    first, second = _ticket_button(args.service), _ticket_button(args.other)
+    return _push(args, read_floor(args.state).tickets, "the ticket machine", first, second)
 
 
 def _finger(args: argparse.Namespace, do: Callable[[Pins], None], place: str) -> None:
@@ -77,8 +88,29 @@ def _far(args: argparse.Namespace, *words: str) -> None:
 
 
 def _scan(args: argparse.Namespace) -> str:
-    _far(args, "scan", args.counter, args.text)
-    return f"scanned {len(args.text)} characters at counter {args.counter}"
+    before, behind = (STX, ENDS["etx"] if args.end else "") if args.framed else ("", "")
+    texts = [f"{before}{args.aim}{text}{behind}" for text in args.text]
+    end = "etx" if args.framed and not args.end else args.end
+    parts = ("half", "rest") if args.pause is not None else (args.part,)
+    for part in parts:
+        if part == "rest" and args.pause is not None:
+            time.sleep(args.pause)
+            texts = texts[-1:]
+        _far(args, "scan", args.counter, part, end, *texts)
+    return f"scanned {_amount(args)} at counter {args.counter}"
+
+
+def _amount(args: argparse.Namespace) -> str:
+    """How much was scanned; what it says is personal."""
+    codes = f" in {len(args.text)} codes" if len(args.text) > 1 else ""
+    return f"{sum(map(len, args.text))} characters{codes}{SHARES[args.part]}"
+
+
+def _seconds(word: str) -> float:
+    seconds = float(word)
+    if not 0 <= seconds <= LONGEST_PAUSE_S:
+        raise argparse.ArgumentTypeError(f"0 to {LONGEST_PAUSE_S:g} seconds")
+    return seconds
 
 
 def _printer(args: argparse.Namespace) -> str:
@@ -97,14 +129,24 @@ def _plug(args: argparse.Namespace) -> str:
     return f"{args.deed}ged {args.device}"
 
 
+SHARES = {"whole": "", "half": " (only half of the last code)", "rest": " (only the rest of the last code)"}
+STX = "\x02"
+LONGEST_PAUSE_S = 60.0
+END_HELP = "what is sent behind each code instead of the scanner's own end: cr, lf, crlf, tab, etx, garbled, none"
+KEY_HELP = "a key of that counter: advance, next ...; or a keypad's own name for one: KP1, NUMLOCK ..."
 COUNTER = ("COUNTER", "number of a counter")
 DEVICE = ("DEVICE", "a device on a cable, as in the configuration: printer, scanner_1, board ...")
 DEEDS = {
     "press": Deed((("SERVICE", "letter of a service"),), "press a button of the ticket machine", "press D", _press),
     "two": Deed((("SERVICE", "letter of a service"), ("OTHER", "another one")), "press two ticket buttons at once", "two A B", _two),
     "jabber": Deed((("SERVICE", "letter of a service"),), "shake a ticket button's loose wire", "jabber A", _jabber),
-    "key": Deed((COUNTER, ("KEY", "a key of that counter: advance, next ...")), "press an officer's key", "key 1 advance", _key),
-    "scan": Deed((COUNTER, ("TEXT", "what the code says")), "hold a code before a counter's scanner", "scan 1 KARTU-1", _scan),
+    "key": Deed((COUNTER, ("KEY", KEY_HELP)), "press an officer's key", "key 1 advance --with repeat", _key),
+    "scan": Deed(
+        (COUNTER, ("TEXT", "what the code says; several are sent without a pause")),
+        "hold a code before a counter's scanner",
+        "scan 1 KARTU-1 --end none",
+        _scan,
+    ),
     "rate": Deed((COUNTER, ("SCORE", "4 to 1")), "press a button of a counter's rating panel", "rate 1 4", _rate),
     "paper": _switch("paper", "put paper into the printer, or take it out"),
     "cover": _switch("cover", "open the printer's cover, or close it"),
@@ -120,12 +162,13 @@ DEEDS = {
 }
 """Every subcommand of ``kiosd sim``."""
 WAYS = {
+    "hold": "and do not let go for a second",
     "bounce": "as with a worn contact that closes several times",
     "stick": "and leave it pressed, as a button that hangs",
     "free": "let a button go that hangs",
 }
 BUTTONS = ("press", "key", "rate")
-PAST = {"press": "pressed", "bounce": "pressed", "stick": "stuck", "free": "freed"}
+PAST = {"press": "pressed", "hold": "held", "bounce": "pressed", "stick": "stuck", "free": "freed"}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -136,14 +179,33 @@ def parser() -> argparse.ArgumentParser:
         sentence = f"{deed.what[0].upper()}{deed.what[1:]}."
         one = deeds.add_parser(name, help=deed.what, description=sentence, epilog=f"example: kiosd sim {deed.example}", allow_abbrev=False)
         for argument, meaning in deed.arguments:
-            one.add_argument(argument.lower(), metavar=argument, help=meaning)
+            one.add_argument(argument.lower(), metavar=argument, help=meaning, nargs="+" if argument == "TEXT" else None)
         if name in BUTTONS:
-            for how, meaning in WAYS.items():
-                one.add_argument(f"--{how}", dest="how", action="store_const", const=how, default="press", help=meaning)
+            _add_ways(one)
+        if name == "scan":
+            _add_faults(one)
         if name == "press":
             one.add_argument("--priority", action="store_true", help="the service's priority button")
         one.add_argument("--state", type=Path, metavar="DIR", default=Path(os.environ.get("KIOSD_STATE") or "var/sim"), help=STATE_HELP)
     return top
+
+
+def _add_ways(one: argparse.ArgumentParser) -> None:
+    ways = one.add_mutually_exclusive_group()
+    for how, meaning in WAYS.items():
+        ways.add_argument(f"--{how}", dest="how", action="store_const", const=how, default="press", help=meaning)
+    ways.add_argument("--with", dest="other", metavar="OTHER", help="and another one at the same moment")
+
+
+def _add_faults(one: argparse.ArgumentParser) -> None:
+    """What scanners do wrong."""
+    parts = one.add_mutually_exclusive_group()
+    parts.add_argument("--half", dest="part", action="store_const", const="half", default="whole", help="half of the last code, and no end")
+    parts.add_argument("--rest", dest="part", action="store_const", const="rest", help="the other half, and the end")
+    parts.add_argument("--pause", type=_seconds, metavar="SECONDS", help="half of the last code, and the rest so many seconds later")
+    one.add_argument("--end", choices=tuple(ENDS), default="", metavar="END", help=END_HELP)
+    one.add_argument("--framed", action="store_true", help="between STX and ETX")
+    one.add_argument("--aim", default="", metavar="PREFIX", help="an AIM identifier before each code, such as ]C0")
 
 
 def main(argv: Sequence[str]) -> int:

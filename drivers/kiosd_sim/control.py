@@ -35,10 +35,10 @@ async def serve(path: Path, do: Do) -> AsyncIterator[None]:
 
 
 @contextmanager
-def listening(path: Path) -> Iterator[socket.socket]:
+def listening(path: Path, kind: int = socket.SOCK_STREAM) -> Iterator[socket.socket]:
     """A socket at ``path`` that only this user may talk to."""
     path.unlink(missing_ok=True)  # of a run that was killed
-    with socket.socket(socket.AF_UNIX) as listener:
+    with socket.socket(socket.AF_UNIX, kind) as listener:
         listener.bind(os.fspath(path))
         path.chmod(0o600)
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kiosd_sim.children import Trouble, child, kiosd, tail
-from kiosd_sim.floor import CONFIG, PINS_SOCKET
+from kiosd_sim.floor import CONFIG, KEYBOARDS_SOCKET, PINS_SOCKET
 
 LOG = "kiosd.log"
 START_S = 60.0  # a slow board with a long journal
@@ -28,10 +28,10 @@ async def check(preset: Path) -> None:
 
 
 @asynccontextmanager
-async def running_daemon(state: Path, programs: Iterable[Path] = ()) -> AsyncIterator[Process]:
+async def running_daemon(state: Path, programs: Iterable[Path] = (), modules: Iterable[Path] = ()) -> AsyncIterator[Process]:
     """The daemon on ``state``/kiosd.toml, ready; ``Trouble`` with the end of its log when it does not start.
 
-    ``programs``: directories of stand-ins for programs that it calls.
+    ``programs``: directories of stand-ins for programs that it calls; ``modules``: of stand-ins for libraries.
     """
     command = kiosd("run", "--config", str(state / CONFIG), "--state", str(state), "--allow-volatile")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready, (state / LOG).open("wb") as log:
@@ -40,6 +40,8 @@ async def running_daemon(state: Path, programs: Iterable[Path] = ()) -> AsyncIte
         environment = os.environ | {
             "GPIOZERO_PIN_FACTORY": "kiosd_sim",
             "KIOSD_SIM_PINS": str(state / PINS_SOCKET),
+            "KIOSD_SIM_KEYBOARDS": str(state / KEYBOARDS_SOCKET),
+            "PYTHONPATH": os.pathsep.join([*map(str, modules), *filter(None, [os.environ.get("PYTHONPATH")])]),
             "PATH": os.pathsep.join([*map(str, programs), os.environ.get("PATH", os.defpath)]),
             "NOTIFY_SOCKET": f"@{os.fsdecode(ready.getsockname()[1:])}",
         }

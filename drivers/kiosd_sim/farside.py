@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,14 +13,18 @@ from kiosd.errors import Refused
 from kiosd_sim.board import Screen, SimBoard
 from kiosd_sim.customerdisplay import CustomerDisplay
 from kiosd_sim.floor import Floor, named
-from kiosd_sim.ledmatrix import MatrixScreen, SpiPort
+from kiosd_sim.keyboard import SimKeyboard
+from kiosd_sim.keypad import PAD_KEYS, WAYS
+from kiosd_sim.ledmatrix import MatrixScreen
 from kiosd_sim.moods import RATES, SWITCHES, changed
 from kiosd_sim.numeralboard import FrameScreen, ModbusScreen
 from kiosd_sim.paper import PrintedSlip
 from kiosd_sim.printer import SimPrinter, sim_printer_pty, sim_printer_tcp
 from kiosd_sim.recorder import Recorder
-from kiosd_sim.scanner import SimScanner
-from kiosd_sim.serialport import SerialPort
+from kiosd_sim.scanner import ENDS, PARTS, SimScanner
+from kiosd_sim.serialport import Pluggable, plugged_in
+from kiosd_sim.settings import KEYPAD
+from kiosd_sim.typist import Typist
 
 WHOLE_FACE_S = 0.05  # the rows of one face come one after the other
 LISTEN_S = 0.2  # how late a sentence may be seen
@@ -40,16 +44,36 @@ class FarSide:
 
     ports: dict[str, str] = field(default_factory=dict)
     printers: dict[str, SimPrinter] = field(default_factory=dict)
-    scanners: dict[str, SimScanner] = field(default_factory=dict)
+    scanners: dict[str, SimScanner | Typist] = field(default_factory=dict)
+    keypads: dict[str, SimKeyboard] = field(default_factory=dict)
     boards: dict[str, SimBoard] = field(default_factory=dict)
     voices: dict[str, Recorder] = field(default_factory=dict)
     unplugged: set[str] = field(default_factory=set)
 
-    async def scan(self, device: str, text: str) -> None:
-        """Read a code with the scanner ``device``; ``Refused`` when its cable is out."""
+    @property
+    def keyboards(self) -> list[SimKeyboard]:
+        """Everything that types: keypads, and scanners that do."""
+        return [*self.keypads.values(), *(each.port for each in self.scanners.values() if isinstance(each, Typist))]
+
+    async def scan(self, device: str, *texts: str, part: str = "whole", end: str = "") -> None:
+        """Read codes with the scanner ``device``, one after the other, of the last one only a ``part``; ``end`` is one of ``ENDS``, ``""``
+        as the scanner is set. ``Refused`` when its cable is out."""
+        self._on_its_cable(device)
+        scanner, share = self.scanners[device], named(PARTS, part, "part of a code")
+        ending = named(ENDS, end or scanner.end, "end of a code")
+        *before, last = texts
+        for text, behind in [*((text, ending) for text in before), (share(last), "" if part == "half" else ending)]:
+            await scanner.send(text, behind)
+
+    async def work_keys(self, keypad: str, how: str, codes: Sequence[int]) -> None:
+        """Do one of ``WAYS`` to keys of a keypad; ``Refused`` when its cable is out."""
+        self._on_its_cable(keypad)
+        work = named(WAYS, how, "thing to do to a keypad")
+        await work(named(self.keypads, keypad, "keypad"), codes)
+
+    def _on_its_cable(self, device: str) -> None:
         if device in self.unplugged:
             raise Refused("unplugged", {"message": f"{device} is unplugged"})
-        await self.scanners[device].send(text.encode(errors="surrogateescape"))
 
     def printer(self, thing: str, how: str) -> None:
         """Do something to every printer, as ``moods`` has it: paper out, cover open ..."""
@@ -80,7 +104,9 @@ class FarSide:
             self._line(device).plug()
         self.unplugged.discard(device)
 
-    def _line(self, device: str) -> SerialPort | SpiPort:
+    def _line(self, device: str) -> Pluggable:
+        if device in self.keypads:
+            return self.keypads[device]
         return (self.scanners | self.boards)[device].port
 
 
@@ -110,9 +136,20 @@ async def _printer(far: FarSide, stack: AsyncExitStack, name: str, config: dict[
     return printer.port
 
 
-async def _scanner(far: FarSide, stack: AsyncExitStack, name: str, _: dict[str, Any], link: Path, __: Watcher) -> str:
-    far.scanners[name] = SimScanner(link)
-    stack.enter_context(far.scanners[name].port.plugged())
+async def _scanner(far: FarSide, stack: AsyncExitStack, name: str, config: dict[str, Any], link: Path, _: Watcher) -> str:
+    far.scanners[name] = scanner = SimScanner(link, config.get("ends", ["cr"])[0])
+    stack.enter_context(scanner.port.plugged())
+    return str(link)
+
+
+async def _typist(far: FarSide, stack: AsyncExitStack, name: str, config: dict[str, Any], link: Path, _: Watcher) -> str:
+    keyboard = stack.enter_context(plugged_in(SimKeyboard(link, name="Sim Scanner")))
+    far.scanners[name] = Typist(keyboard, "tab" if config.get("ends", ["enter"])[0] == "tab" else "cr")
+    return str(link)
+
+
+async def _keypad(far: FarSide, stack: AsyncExitStack, name: str, _: dict[str, Any], link: Path, __: Watcher) -> str:
+    far.keypads[name] = stack.enter_context(plugged_in(SimKeyboard(link, name="Sim Keypad", keys=tuple(sorted(PAD_KEYS.values())))))
     return str(link)
 
 
@@ -148,6 +185,8 @@ SCREENS: dict[str, Callable[[dict[str, Any]], Screen]] = {
 BUILDERS: dict[str, Callable[..., Awaitable[str]]] = {
     "escpos_printer": _printer,
     "serial_scanner": _scanner,
+    "evdev_scanner": _typist,
+    KEYPAD: _keypad,
     **dict.fromkeys(SCREENS, _display),
     "aplay_voice": _voice,
 }
@@ -181,11 +220,16 @@ def _differs(shown: tuple[str, ...], lines: tuple[str, ...]) -> bool:
     return lines != shown
 
 
-async def _scan(far: FarSide, plan: Floor, counter: str, text: str) -> None:
+async def _scan(far: FarSide, plan: Floor, counter: str, part: str, end: str, *texts: str) -> None:
     desk = plan.desk(counter)
     if not desk.scanner:
         raise Refused("no_scanner", {"message": f"counter {desk.number} has no scanner"})
-    await far.scan(desk.scanner, text)
+    await far.scan(desk.scanner, *texts, part=part, end=end)
+
+
+async def _keys(far: FarSide, _: Floor, keypad: str, how: str, *codes: str) -> None:
+    known = {str(code): code for code in PAD_KEYS.values()}
+    await far.work_keys(keypad, how, [named(known, code, "key of a keypad") for code in codes])
 
 
 async def _printer_is(thing: str, far: FarSide, _: Floor, how: str) -> None:
@@ -200,19 +244,20 @@ async def _unplug(far: FarSide, _: Floor, device: str) -> None:
     await far.unplug(device)
 
 
-REQUESTS: dict[str, tuple[int, Callable[..., Awaitable[None]]]] = {
-    "scan": (2, _scan),
-    **{thing: (1, partial(_printer_is, thing)) for thing in (*SWITCHES, *RATES)},
-    "plug": (1, _plug),
-    "unplug": (1, _unplug),
+REQUESTS: dict[str, tuple[int, float, Callable[..., Awaitable[None]]]] = {
+    "scan": (4, math.inf, _scan),
+    "keys": (3, 4, _keys),
+    **{thing: (1, 1, partial(_printer_is, thing)) for thing in (*SWITCHES, *RATES)},
+    "plug": (1, 1, _plug),
+    "unplug": (1, 1, _unplug),
 }
-"""What ``kiosd sim`` can ask of the far side, and with how many words."""
+"""What ``kiosd sim`` can ask of the far side, and with how many words: at least and at most."""
 
 
 async def obey(far: FarSide, plan: Floor, words: list[str]) -> None:
     """Do a request of ``REQUESTS``; ``Refused`` says why not."""
     name, *arguments = words
-    count, do = named(REQUESTS, name, "request")
-    if len(arguments) != count:
-        raise Refused("words", {"message": f"{name} takes {count} word(s), not {len(arguments)}"})
+    fewest, most, do = named(REQUESTS, name, "request")
+    if not fewest <= len(arguments) <= most:
+        raise Refused("words", {"message": f"{name} takes {fewest} to {most} word(s), not {len(arguments)}"})
     await do(far, plan, *arguments)

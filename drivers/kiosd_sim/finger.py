@@ -9,6 +9,7 @@ from pathlib import Path
 
 REPLY_BYTES = 8192
 PRESS_MS = 80
+HOLD_MS = 1000
 BOUNCE_MS = 30
 TWO_MS = 5
 JABBER_MS = 200
@@ -41,6 +42,10 @@ class Pins:
     def bounce(self, pin: int, seconds: float = BOUNCE_MS / 1000) -> None:
         """One press through a bad contact that closes five times within ``seconds``."""
         self._ask(f"bounce {pin} {round(seconds * 1000)}", wait_s=seconds)
+
+    def hold(self, pin: int) -> None:
+        """Press and do not let go for a second."""
+        self.press(pin, HOLD_MS / 1000)
 
     def stick(self, pin: int) -> None:
         """Close the contact and leave it closed, until ``free``."""

@@ -1,4 +1,4 @@
-"""Where a finger goes: which pin is which button, which scanner is on which desk. Read from a simulation's configuration."""
+"""Where a finger goes: which pin or key is which button, which scanner is on which desk. Read from a simulation's configuration."""
 
 import tomllib
 from collections.abc import Mapping
@@ -7,18 +7,26 @@ from pathlib import Path
 from typing import Any
 
 from kiosd.errors import Refused, Unavailable
+from kiosd_sim.keypad import PAD_KEYS, name_of
+from kiosd_sim.settings import KEYPAD
 
 CONFIG = "kiosd.toml"
 PINS_SOCKET = "pins.sock"
 FAR_SOCKET = "far.sock"
+KEYBOARDS_SOCKET = "keyboards.sock"
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Buttons of one device: name -> pin."""
+    """Buttons of one device: name -> pin, of a ``keypad`` the code of its key."""
 
     device: str = ""
     buttons: dict[str, int] = field(default_factory=dict)
+    keypad: bool = False
+
+    def contact(self, number: int) -> str:
+        """A pin or a key, as a person calls it."""
+        return f"key {name_of(number)}" if self.keypad else f"pin {number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +77,13 @@ def _desk(document: dict[str, Any], number: int, desk: dict[str, Any]) -> Desk:
 def _panel(document: dict[str, Any], device: str | None) -> Panel:
     if not device:
         return Panel()
-    buttons = document["devices"][device]["buttons"].items()
-    return Panel(device, {name: pins[0] if isinstance(pins, list) else pins for name, pins in buttons})
+    config = document["devices"][device]
+    if config["driver"] == KEYPAD:
+        pad = Panel(device, keypad=True)
+        for key, button in config["keys"].items():
+            pad.buttons.setdefault(button, PAD_KEYS[key])  # of several keys that are one button the first
+        return pad
+    return Panel(device, {name: pins[0] if isinstance(pins, list) else pins for name, pins in config["buttons"].items()})
 
 
 def read_floor(state: Path) -> Floor:
@@ -89,8 +102,9 @@ def not_running(state: Path) -> str:
 
 
 def pin(panel: Panel, button: str, place: str) -> int:
-    """The pin of ``button``; ``Refused`` with the buttons that ``place`` has."""
-    number: int = named(panel.buttons, button, "button", f" at {place}")
+    """The pin of ``button``, or its key, which a keypad's own name for it tells too; ``Refused`` with what ``place`` has."""
+    there = {**panel.buttons, **{key: code for key, code in PAD_KEYS.items() if panel.keypad and key not in panel.buttons}}
+    number: int = named(there, button, "button", f" at {place}")
     return number
 
 

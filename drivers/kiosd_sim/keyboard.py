@@ -1,13 +1,16 @@
 """Simulated keyboards as the evdev library shows them, for machines whose kernel has no uinput.
 
 ``SimKeyboards`` stands in for the library: its ``list_devices`` and ``open_device`` go where ``evdev.list_devices`` and
-``evdev.InputDevice`` are. A device is a file, for its name only; each open one reads a pipe of its own; grabbing and unplugging
-behave as in the kernel.
+``evdev.InputDevice`` are, in this process or (``inputs``) in another one. A device is a file, for its name only; each open one reads a
+pipe of its own; grabbing and unplugging behave as in the kernel.
 """
 
 import errno
+import fcntl
 import os
 import struct
+import sys
+import termios
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +22,7 @@ EVENT = struct.Struct("llHHi")  # struct input_event on 64-bit Linux: seconds, m
 EV_SYN, EV_KEY, EV_MSC, EV_LED = 0, 1, 4, 0x11
 SYN_REPORT, SYN_DROPPED, MSC_SCAN = 0, 3, 4
 UP, DOWN, REPEAT = 0, 1, 2
+KERNEL_EVENTS = 64  # what the kernel keeps for a reader
 KEY_TAB, KEY_ENTER, KEY_LEFTCTRL, KEY_LEFTSHIFT = 15, 28, 29, 42
 TYPING_KEYS = tuple(range(1, 84))  # what every keyboard has, Esc to keypad dot
 
@@ -48,6 +52,14 @@ class Info(NamedTuple):
     vendor: int
     product: int
     version: int
+
+
+def read_events(fd: int) -> Iterator[Event]:
+    """Everything that waits at an open keyboard's pipe, as ``SimInputDevice.read`` says."""
+    data = os.read(fd, KERNEL_EVENTS * EVENT.size)
+    if not data:
+        raise OSError(errno.ENODEV, "No such device")
+    return (Event(*values) for values in EVENT.iter_unpack(data))
 
 
 class SimInputDevice:
@@ -82,10 +94,7 @@ class SimInputDevice:
 
     def read(self) -> Iterator[Event]:
         """Everything that waits; ``BlockingIOError`` when nothing does, ENODEV when the keyboard is gone."""
-        data = os.read(self.fd, 64 * EVENT.size)
-        if not data:
-            raise OSError(errno.ENODEV, "No such device")
-        return (Event(*values) for values in EVENT.iter_unpack(data))
+        return read_events(self.fd)
 
     def grab(self) -> None:
         self._keyboard.grab(self)
@@ -121,12 +130,20 @@ class SimKeyboard:
     def is_open(self) -> bool:
         return bool(self._open)
 
+    @property
+    def full(self) -> bool:
+        """Whether somebody has as many events to read as the kernel keeps: the next key could get lost."""
+        with self._lock:
+            waiting = [int.from_bytes(fcntl.ioctl(fd, termios.FIONREAD, bytes(4)), sys.byteorder) for fd in self._open.values()]
+        return max(waiting, default=0) >= KERNEL_EVENTS * EVENT.size
+
     def plug(self) -> None:
         self.path.touch()
 
     def unplug(self) -> None:
-        """Pull the plug: open devices get a hang-up, and then ENODEV."""
+        """Pull the plug: open devices get a hang-up, and then ENODEV. Without power no lamp is lit."""
         self.path.unlink(missing_ok=True)
+        self.lit.clear()
         with self._lock:
             for fd in self._open.values():
                 os.close(fd)

@@ -21,15 +21,16 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from kiosd_sim import control, daemon
+from kiosd_sim import control, daemon, inputs
 from kiosd_sim.broker import Broker, private_broker
 from kiosd_sim.children import Trouble
 from kiosd_sim.farside import FarSide, far_side, obey
 from kiosd_sim.finger import press_pin
-from kiosd_sim.floor import CONFIG, FAR_SOCKET, PINS_SOCKET, Floor, floor
+from kiosd_sim.floor import CONFIG, FAR_SOCKET, KEYBOARDS_SOCKET, PINS_SOCKET, Floor, Panel, floor
+from kiosd_sim.keyboard import SimKeyboards
 from kiosd_sim.room import Room
 from kiosd_sim.screen import Screen
-from kiosd_sim.settings import Document, simulated
+from kiosd_sim.settings import Document, at_home, simulated
 from kiosd_sim.visitors import People
 from kiosd_sim.welcome import welcome
 
@@ -120,7 +121,7 @@ async def simulate(options: argparse.Namespace) -> None:
     state, screen = options.state, Screen(options.state / "tickets")
     screen.say(f"Starting a kiosk from {options.config}; its state is in {state} ...")
     await daemon.check(options.config)
-    preset = tomllib.loads(options.config.read_text(encoding="utf-8"))
+    preset = at_home(tomllib.loads(options.config.read_text(encoding="utf-8")), options.config.parent)
     async with AsyncExitStack() as stack:
         broker = await stack.enter_async_context(private_broker(state / "mosquitto", options.broker))
         links = stack.enter_context(device_directory(state))
@@ -129,7 +130,10 @@ async def simulate(options: argparse.Namespace) -> None:
         sim.document["hours"]["calendars"] = every_day(state, datetime.now(UTC).year)
         write_config(state / CONFIG, sim.document, options.config)
         plan = floor(sim.document)
-        program = await stack.enter_async_context(daemon.running_daemon(state, [voice.programs for voice in far.voices.values()]))
+        await stack.enter_async_context(inputs.served(state / KEYBOARDS_SOCKET, SimKeyboards(*far.keyboards)))
+        programs = [voice.programs for voice in far.voices.values()]
+        modules = [inputs.stand_in(state.absolute() / "modules")] if far.keyboards else []
+        program = await stack.enter_async_context(daemon.running_daemon(state, programs, modules))
         now = await daemon.snapshot(state)
         await stack.enter_async_context(control.serve(state / FAR_SOCKET, partial(obey, far, plan)))
         screen.welcome(welcome(options.config, state, sim, plan, broker, now, options.auto))
@@ -139,7 +143,12 @@ async def simulate(options: argparse.Namespace) -> None:
 
 
 def _people(options: argparse.Namespace, plan: Floor, room: Room, far: FarSide, screen: Screen) -> People:
-    press = partial(press_pin, options.state / PINS_SOCKET)
+    async def press(panel: Panel, number: int) -> None:
+        if panel.keypad:
+            await far.work_keys(panel.device, "press", [number])
+        else:
+            await press_pin(options.state / PINS_SOCKET, number)
+
     dice = random.Random(options.seed)
     return People(plan, room, press, far.scan, partial(screen.line, "people"), dice, options.pace)
 

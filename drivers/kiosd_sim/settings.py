@@ -7,21 +7,30 @@ every change is told.
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 Document = dict[str, Any]
 
 PORTS: dict[str, str] = dict.fromkeys(("escpos_printer", "serial_scanner", "serial_display", "modbus_display", "max7219_display"), "port")
 """Driver -> the key that says where the device is."""
+KEYPAD = "evdev_keypad"
+AS_KEYBOARD = frozenset({KEYPAD, "evdev_scanner"})
+"""Drivers that find their device among all keyboards: the library under them is another, and there ``match`` finds one by its path."""
+FOREIGN = ("layout", "alt_codes")
+"""Settings of a scanner that types in another way than the simulated one."""
 ON_PINS = frozenset({"gpio_buttons"})
 """Drivers that stay as they are: the pin factory under them is another."""
 BY_PROGRAM = frozenset({"aplay_voice"})
 """Drivers that stay as they are: the program that they call is another."""
+FILES: dict[str, tuple[str, ...]] = {"escpos_printer": ("logo",), "aplay_voice": ("chime_file", "clips", "lexicon")}
+"""Driver -> keys that name files of the site."""
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 ALL_DAY = ["00:00-24:00"]
 DATED = ("calendars", "closed", "special")
 """Keys of ``[hours]`` that change single days."""
-OTHER_BROKER = ("username", "password_file", "ca_file", "cert_file", "key_file", "insecure")
+BROKER_FILES = ("password_file", "ca_file", "cert_file", "key_file")
+OTHER_BROKER = ("username", *BROKER_FILES, "insecure")
 """Keys of ``[mqtt.central]`` that belong to the broker of the preset."""
 
 
@@ -40,7 +49,17 @@ def drivers(document: Document) -> dict[str, str]:
 
 def cannot(document: Document) -> dict[str, str]:
     """Devices that have no far side here, with their drivers."""
-    return {name: driver for name, driver in drivers(document).items() if driver not in {*PORTS, *ON_PINS, *BY_PROGRAM}}
+    return {name: driver for name, driver in drivers(document).items() if driver not in {*PORTS, *AS_KEYBOARD, *ON_PINS, *BY_PROGRAM}}
+
+
+def at_home(preset: Document, folder: Path) -> Document:
+    """``preset``, of the folder ``folder``, as another folder may have it: relative paths of files become absolute."""
+    document = deepcopy(preset)
+    naming = [(device, FILES.get(device["driver"], ())) for device in document.get("devices", {}).values()]
+    naming += [(broker, BROKER_FILES) for broker in document.get("mqtt", {}).values()]
+    for section, keys in naming:
+        section |= {key: str(folder.absolute() / section[key]) for key in keys if key in section}
+    return document
 
 
 def simulated(preset: Document, ports: Mapping[str, str], mqtt_port: int | None) -> Simulated:
@@ -71,6 +90,16 @@ def _devices(document: Document, ports: Mapping[str, str]) -> Iterator[tuple[str
             device = document["devices"][name]
             before, device[key] = device.pop("match", None) or device[key], ports[name]
             yield name, f"{key} {ports[name]} instead of {before}"
+        elif driver in AS_KEYBOARD:
+            yield from _keyboard(document["devices"][name], name, ports[name])
+
+
+def _keyboard(device: Document, name: str, path: str) -> Iterator[tuple[str, str]]:
+    before, device["match"] = device["match"], {"path": path}
+    yield name, f"match.path {path} instead of {', '.join(f'{key} {value}' for key, value in before.items())}"
+    for key in FOREIGN:
+        if device.pop(key, None) is not None:
+            yield name, f"types as an American keyboard: {key} left out"
 
 
 def _left_out(document: Document) -> Iterator[tuple[str, str]]:

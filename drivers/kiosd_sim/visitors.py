@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from kiosd.errors import KiosdError
+from kiosd.errors import KiosdError, Refused
 from kiosd_sim.floor import Desk, Floor, Panel
 from kiosd_sim.room import Place, Room
 
@@ -35,8 +35,8 @@ GONE = ("repeat", "absent")
 DONE = ("finish", *CALL)
 """Keys that do a thing, the best first: a desk has some of them."""
 
-Press = Callable[[int], Awaitable[None]]
-"""Presses the button on a pin; ``OSError`` or ``ValueError`` when it is not there."""
+Press = Callable[[Panel, int], Awaitable[None]]
+"""Presses the button of a panel on a pin or key; ``OSError``, ``ValueError`` or ``Refused`` when it is not there."""
 Scan = Callable[[str, str], Awaitable[None]]
 """Holds a code (second) before a scanner (first)."""
 Deed = tuple[float, Callable[[], Awaitable[None]]]
@@ -49,7 +49,7 @@ def card(dice: random.Random) -> str:
 
 
 def key(desk: Desk, names: tuple[str, ...]) -> int | None:
-    """The pin of the first of ``names`` that the desk has."""
+    """The pin or key of the first of ``names`` that the desk has."""
     return next((desk.keys.buttons[name] for name in names if name in desk.keys.buttons), None)
 
 
@@ -92,9 +92,9 @@ class People:
         """Press once the panel works; one that fails under the finger is told."""
         await self._room.until(lambda: self._room.works(panel.device))
         try:
-            await self._press_pin(pin)
-        except (OSError, ValueError) as exc:
-            self._tell(f"pin {pin} cannot be pressed: {exc}")
+            await self._press_pin(panel, pin)
+        except (OSError, ValueError, Refused) as exc:
+            self._tell(f"{panel.contact(pin)} cannot be pressed: {exc}")
 
     async def _arrive(self) -> None:
         panel, dice = self._plan.tickets, self._dice

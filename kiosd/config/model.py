@@ -9,7 +9,7 @@ from kiosd.mqtt.settings import MqttSettings
 from kiosd.ports import DriverConfig
 from kiosd.queue.calendar import Calendar
 from kiosd.queue.commands import CounterNumber, DeviceId, not_an_identity
-from kiosd.queue.fields import Section
+from kiosd.queue.fields import Section, Sessions
 from kiosd.queue.settings import CounterQueueSettings, HoursSettings, QueueSettings, RuleSettings, ServiceSettings, SiteSettings
 
 NodeId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
@@ -83,14 +83,16 @@ class CallBoardSettings(Section):
 class VoiceSettings(Section):
     """Where calls are heard.
 
-    ``repeat``: how many times an announcement is said. ``max_age_s``: a call that had to wait longer for its turn is not said.
+    ``repeat``: how many times a call is said. ``max_age_s``: a call that had to wait longer for its turn is not said.
     ``numbers``: whose numbers are said when they are drawn: nobody's (``never``), theirs who get no paper (``without_paper``), everybody's.
+    ``quiet``: times of every day at which nothing is said, written as opening hours are.
     """
 
     announcer: DeviceId
     repeat: Annotated[int, Field(ge=1, le=3)] = 2
     max_age_s: Annotated[float, Field(ge=10, le=600)] = 60.0
     numbers: Literal["never", "without_paper", "always"] = "without_paper"
+    quiet: Sessions = ()
 
 
 def _absolute(value: str) -> str:

@@ -7,12 +7,14 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import date, time
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from kiosd.errors import ConfigError
+from kiosd.ports import FOLDER
 
 Loc = tuple[str | int, ...]
 """Where a value is: the keys to it from the top of the file, and positions (from 0) in lists."""
@@ -138,11 +140,12 @@ def pattern_words(pattern: str) -> str:
 class Problems:
     """Collects what is wrong with ``file``; the first problem of a key is the one that is told.
 
-    ``flat``: the file has keys at its top, not only sections.
+    ``flat``: the file has keys at its top, not only sections. Paths that it names are relative to its folder.
     """
 
     def __init__(self, file: str, flat: bool = False) -> None:
         self._file, self._flat = file, flat
+        self._context = {FOLDER: Path(file).parent.absolute()}
         self._lines: dict[Loc, str] = {}
         self._besides: list[Problems] = []
 
@@ -172,7 +175,7 @@ class Problems:
     def check(self, model: type[M], raw: object, loc: Loc) -> M | None:
         """``raw`` as a ``model``, or None after noting all that is wrong with it."""
         try:
-            return model.model_validate(raw)
+            return model.model_validate(raw, context=self._context)
         except ValidationError as exc:
             for error in exc.errors(include_url=False):
                 self.add(loc + _real_loc(raw, error), _sentence(model, error))

@@ -279,8 +279,7 @@ class OpenSpool:
     """A ``Spool`` in its lane."""
 
     def __init__(self, spool: Spool, its_lane: Lane) -> None:
-        self._spool, self._lane = spool, its_lane
-        self.set_aside = spool.set_aside
+        self._spool, self._lane, self.set_aside = spool, its_lane, spool.set_aside
 
     async def do(self, call: Callable[[Spool], T]) -> T:
         """``call(spool)`` in the lane; ``DeviceError`` when it fails or does not come back."""
@@ -290,6 +289,8 @@ class OpenSpool:
 @asynccontextmanager
 async def open_spool(path: Path) -> AsyncIterator[OpenSpool]:
     """The spool at ``path``, closed on exit; ``DeviceError`` when the disk does not let us."""
+    for kind in KINDS.values():
+        kind.model_rebuild()  # now, not by lane and loop together: pydantic 2.11 to 2.13 would use the base's validator meanwhile
     async with lane("spool") as its_lane:
         spool = await its_lane.run(lambda: Spool(path), DEADLINE_S)
         try:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kiosd import __version__
@@ -55,9 +56,8 @@ async def run_session(
     """
     from kiosd.links.mqtt import MqttLink
 
-    topics = Topics(mqtt.prefix, site, node)
-    who = Node(topics, __version__, config_hash, devices)
-    client_id, device = f"kiosd-{site.lower()}-{node}", f"mqtt-{name}"
+    who = Node(Topics(mqtt.prefix, site, node), __version__, config_hash, devices)
+    broker = _Broker(name, mqtt, who, queue, cursors, clock)
     _warn(name, mqtt)
 
     def presence(state: str, conn: int) -> Message:
@@ -65,22 +65,40 @@ async def run_session(
 
     while True:
         try:
-            async with MqttLink(mqtt, client_id, clock, presence) as link, asyncio.TaskGroup() as tasks:
-                uplink = Uplink(queue, link, cursors, name, clock, who, mqtt)
-                replay = Replay(queue, link, topics, clock, uplink.quarantine, mqtt.pace_per_s)
-                if attach is not None:
-                    attach(name, link, uplink.troubles, replay)
-                tasks.create_task(uplink.run())
-                tasks.create_task(replay.run())
-                tasks.create_task(serve_commands(queue, link, topics, clock, mqtt.roles, mqtt.commands_per_s, device, replay.ask))
-                tasks.create_task(link.watch())
-                tasks.create_task(report_health(link, queue, clock, device, or_in_clear(mqtt, uplink.troubles.worst)))
-                tasks.create_task(warn_in_clear(name, mqtt, clock))
-                for work in also:
-                    tasks.create_task(work(link))
+            async with MqttLink(mqtt, f"kiosd-{site.lower()}-{node}", clock, presence) as link, asyncio.TaskGroup() as tasks:
+                for work in (*broker.served(link, attach), *(more(link) for more in also)):
+                    tasks.create_task(work)
         except* Unavailable as gone:
             log.warning("mqtt %s: %s; begins anew", name, gone.exceptions[0])
         await clock.sleep(AGAIN_S)
+
+
+@dataclass(frozen=True, slots=True)
+class _Broker:
+    """``[mqtt.<name>]``, and whom and what it is told of."""
+
+    name: str
+    mqtt: MqttSettings
+    node: Node
+    queue: Queue
+    cursors: Memory
+    clock: Clock
+
+    def served(self, link: "MqttLink", attach: Attach | None) -> list[Coroutine[Any, Any, None]]:
+        """All that works over ``link``, for as long as it lasts."""
+        mqtt, queue, clock, topics, device = self.mqtt, self.queue, self.clock, self.node.topics, f"mqtt-{self.name}"
+        uplink = Uplink(queue, link, self.cursors, self.name, clock, self.node, mqtt)
+        replay = Replay(queue, link, topics, clock, uplink.quarantine, mqtt.pace_per_s)
+        if attach is not None:
+            attach(self.name, link, uplink.troubles, replay)
+        return [
+            uplink.run(),
+            replay.run(),
+            serve_commands(queue, link, topics, clock, mqtt.roles, mqtt.commands_per_s, device, replay.ask),
+            link.watch(),
+            report_health(link, queue, clock, device, or_in_clear(mqtt, uplink.troubles.worst)),
+            warn_in_clear(self.name, mqtt, clock),
+        ]
 
 
 def _warn(name: str, mqtt: MqttSettings) -> None:

@@ -4,8 +4,9 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from kiosd.ports import from_folder
 from kiosd.queue.events import FAMILIES, Family
 from kiosd.queue.fields import Section
 
@@ -19,7 +20,8 @@ Host = Annotated[
 Consumer = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
 OutsideRole = Literal["public", "officer", "receptionist", "manager"]
 """Whoever may ask; ``system`` is the daemon itself."""
-ConfigPath = Annotated[Path, Field(strict=False)]
+ConfigPath = Annotated[Path, Field(strict=False), AfterValidator(from_folder)]
+"""A file, relative to the folder of the configuration's file or absolute."""
 
 
 def is_loopback(host: str) -> bool:

@@ -33,6 +33,8 @@ class Book:
     """The lines as they were when the training that is on began."""
     opened: int = 0
     """The event that opened the day."""
+    by_hand: frozenset[str] = frozenset()
+    """Services of which the system booked numbers for hand-written tickets since a slip last came out."""
 
     def counter(self, number: int) -> Counter:
         """The counter's state today; a counter that did nothing yet is closed."""

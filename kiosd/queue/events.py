@@ -210,9 +210,12 @@ class TicketPrintFailed(TicketEvent):
 
 
 class TicketPrintUncertain(TicketEvent):
+    """``unconfirmed``: nothing went wrong, but the printer cannot say that it came out."""
+
     type = "ticket.print_uncertain"
     device: str
     detail: str
+    unconfirmed: bool = False
 
 
 class CounterEvent(Event):

@@ -40,7 +40,7 @@ class _Draft:
         self.date, self.closed, self.closure, self.training = book.date, book.closed, book.closure, book.training
         self.tickets, self.lines, self.counters = dict(book.tickets), dict(book.lines), dict(book.counters)
         self.devices, self.repairs, self.places = dict(book.devices), dict(book.repairs), dict(book.places)
-        self.aside, self.opened, self.seq = book.aside, book.opened, book.seq
+        self.aside, self.opened, self.seq, self.by_hand = book.aside, book.opened, book.seq, book.by_hand
 
     def line(self, service: str) -> Line:
         return self.lines.get(service) or Line()
@@ -80,6 +80,8 @@ def _reserved(draft: _Draft, record: Record, event: ev.NumbersReserved) -> None:
     line = draft.line(event.service)
     block = Block(event.first, event.last, record.moment.time)
     draft.lines[event.service] = replace(line, last=max(line.last, event.last), blocks=(*line.blocks, block))
+    if not event.actor:  # the ticket machine, not a person
+        draft.by_hand |= {event.service}
 
 
 def _called(draft: _Draft, record: Record, event: ev.TicketCalled) -> None:
@@ -210,6 +212,8 @@ def _paper(state: PrintState) -> Callable[[_Draft, Record, Any], None]:
         ticket = draft.tickets.get(event.ticket)
         if ticket is not None and ticket.paper is not PrintState.PRINTED:  # a reprint that fails takes no paper away
             draft.ticket(event.ticket, paper=state)
+        if isinstance(event, ev.TicketPrinted) or (isinstance(event, ev.TicketPrintUncertain) and event.unconfirmed):
+            draft.by_hand = frozenset()  # a slip came out: there is paper again
 
     return apply
 
@@ -263,6 +267,7 @@ def _device(state: Any) -> Callable[[_Draft, Record, Any], None]:
 def _day_opened(draft: _Draft, record: Record, event: ev.DayOpened) -> None:
     draft.date, draft.closed, draft.training, draft.opened = event.date, False, False, record.seq
     draft.tickets, draft.lines, draft.counters, draft.places, draft.aside = {}, {}, {}, {}, {}
+    draft.by_hand = frozenset()  # yesterday's numbers are nobody's today
     carried = event.carried or ev.Carried()
     draft.devices = {device: DeviceHealth(*health) for device, health in carried.devices.items()}
     since = carried.suspended_since
@@ -368,5 +373,5 @@ def fold(book: Book, records: Iterable[Record]) -> Book:
             believed = last
     return Book(
         draft.date, draft.closed, seq, last, believed, draft.tickets, draft.lines, draft.counters, draft.devices, draft.repairs,
-        draft.closure, draft.training, draft.places, draft.aside, draft.opened,
+        draft.closure, draft.training, draft.places, draft.aside, draft.opened, draft.by_hand,
     )  # fmt: skip

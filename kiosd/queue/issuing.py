@@ -89,6 +89,8 @@ def reserve(command: cmd.ReserveNumbers, asked: Asked) -> Decision:
         raise Refused("in_training")  # it would take numbers from visitors
     if asked.book.closed:
         raise Refused("day_closed", {"date": asked.book.date})
+    if command.by == "system" and command.service in asked.book.by_hand:
+        return Decision()
     first = asked.book.line(command.service).last + 1
     event = ev.NumbersReserved(service=command.service, first=first, last=first + command.count - 1)
     numbers = [ticket_number(command.service, n) for n in (event.first, event.last)]

@@ -132,7 +132,7 @@ class LocalQueue:
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting.append((command, change, future))
         self._wake.set()
-        return await asyncio.shield(future)
+        return await future
 
     async def run(self) -> None:
         """Decide and commit, for ever. Raises ``JournalError`` when the journal fails; then nobody who waits gets an answer."""
@@ -164,10 +164,11 @@ class LocalQueue:
             self._book = book
             self._recent.extend(entry.record for entry in entries)
             self._unlearn(changes)
-            self._announce()
         for (_, _, future), reply in zip(batch, replies, strict=True):
             if not future.done():
                 future.set_result(reply)
+        if entries:
+            self._announce()  # last: somebody waits for the reply, and those who follow take their time
 
     def _unlearn(self, changes: list[Change]) -> None:
         """What has changed on disk is not told from memory any more."""

@@ -92,8 +92,10 @@ def report_paper(command: cmd.ReportPaper, asked: Asked) -> Decision:
         raise Refused("unknown_ticket", {"ticket": command.ticket})
     if command.outcome == "printed":
         return Decision((ev.TicketPrinted(**about(ticket), device=command.device, reprint=command.reprint),))
-    kind = ev.TicketPrintFailed if command.outcome == "failed" else ev.TicketPrintUncertain
-    return Decision((kind(**about(ticket), device=command.device, detail=command.detail),))
+    told = {**about(ticket), "device": command.device, "detail": command.detail}
+    if command.outcome == "failed":
+        return Decision((ev.TicketPrintFailed(**told),))
+    return Decision((ev.TicketPrintUncertain(**told, unconfirmed=command.outcome == "unconfirmed"),))
 
 
 _HEALTH: dict[str, type[ev.DeviceEvent]] = {"ok": ev.DeviceWentUp, "degraded": ev.DeviceDegraded, "down": ev.DeviceWentDown}

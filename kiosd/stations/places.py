@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from kiosd.clock import Clock
 from kiosd.config import CallBoardSettings, DeviceSettings
@@ -10,12 +11,12 @@ from kiosd.config.model import DeskSettings, VoiceSettings
 from kiosd.hotplug import Plugs, watch
 from kiosd.queue.commands import ReportDevice
 from kiosd.queue.interface import Queue
-from kiosd.queue.settings import Language
+from kiosd.queue.settings import Language, Timezone
 from kiosd.registry import find
 from kiosd.stations.call_board import CallBoard
 from kiosd.stations.counter import CounterStation, Forward
 from kiosd.stations.rating_panel import RatingPanel
-from kiosd.stations.voice import Voice
+from kiosd.stations.voice import QuietHours, Voice
 from kiosd.supervisor import Health, State, supervise
 
 Work = Coroutine[Any, Any, None]
@@ -78,9 +79,10 @@ class Places:
         boards = {name: CallBoard(self._queue, self._clock, self._language, machine=machine) for name in names}
         return [work for name, board in boards.items() for work in self.device(name, self._shown(board.use))]
 
-    def voice(self, voice: VoiceSettings | None) -> list[Work]:
-        """What says every call."""
+    def voice(self, voice: VoiceSettings | None, timezone: Timezone) -> list[Work]:
+        """What says every call. ``timezone``: the site's."""
         if voice is None:
             return []
-        station = Voice(self._queue, self._clock, self._language, voice.repeat, voice.max_age_s, voice.numbers)
+        quiet = QuietHours(voice.quiet, ZoneInfo(timezone))
+        station = Voice(self._queue, self._clock, self._language, voice.repeat, voice.max_age_s, voice.numbers, quiet)
         return self.device(voice.announcer, self._shown(station.use))

@@ -3,7 +3,7 @@
 Rule 1  The ticket is durable before any byte goes to the printer.
 Rule 2  A press gives a number or is refused by the queue, which records it and says why; nothing is dropped in silence.
 Rule 3  While no printer can print, ``show`` gives the number and the boards tell it; ``refuse`` and ``block`` have the queue refuse the
-        press. With ``block`` numbers of that service are booked for hand-written tickets, once in each outage.
+        press. With ``block`` numbers of that service are booked for hand-written tickets, once in each outage and day.
 """
 
 import asyncio
@@ -40,7 +40,6 @@ class TicketMachine:
         self._block = block
         self._paper = TicketPaper(queue, clock, settings, printer, spare)
         self._refused = asyncio.Event()
-        self._booked: dict[str, int] = {}
 
     async def run(self) -> None:
         """Gather the slips that are owed, for ever; give up those that nobody waits for any more."""
@@ -80,12 +79,9 @@ class TicketMachine:
         return "" if self._without_paper == "show" or not self._paper.hopeless else self._without_paper
 
     async def _book(self, service: str) -> None:
-        """Book numbers that the receptionist writes by hand, if that was not done since a slip last came out."""
-        if self._booked.get(service) == self._paper.came_out:
-            return
-        self._booked[service] = self._paper.came_out
+        """Book numbers that the receptionist writes by hand, if that was not done since a slip last came out: the journal knows."""
         reply = await self._queue.execute(ReserveNumbers(service=service, count=self._block, actor="system"))
-        if reply.done:
+        if reply.result:
             log.warning("no paper: numbers %s to %s are booked for tickets by hand", reply.result["first"], reply.result["last"])
 
     async def _lamp(self, panel: ButtonPanel) -> None:

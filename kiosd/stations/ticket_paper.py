@@ -65,8 +65,8 @@ class Printing:
 
 
 class TicketPaper:
-    """The slips of one ticket machine, and its printers, which come and go. ``came_out`` counts slips, ``changed`` is set when slips or
-    printers are others than before."""
+    """The slips of one ticket machine, and its printers, which come and go. ``changed`` is set when slips or printers are others
+    than before."""
 
     def __init__(self, queue: Queue, clock: Clock, settings: QueueSettings, printer: str, spare: str | None = None) -> None:
         self._queue, self._clock, self._settings = queue, clock, settings
@@ -77,7 +77,6 @@ class TicketPaper:
         self.changed = asyncio.Event()
         self._unable_since: float | None = clock.now().monotonic
         self._warned: set[tuple[str, str]] = set()
-        self.came_out = 0
 
     @property
     def codes(self) -> frozenset[str | None]:
@@ -220,18 +219,19 @@ class TicketPaper:
             await self._became(job, outcome, it.name)
 
     async def _became(self, job: Job, outcome: Outcome, printer: str) -> None:
-        self.came_out += outcome is not Outcome.UNCERTAIN
         if outcome is Outcome.PRINTED:
             await self._report(job, "printed", "", printer)
         elif outcome is Outcome.UNCONFIRMED:
-            await self._report(job, "uncertain", UNCONFIRMED, printer)
+            await self._report(job, "unconfirmed", UNCONFIRMED, printer)
         elif job.copy or job.reprint:
             await self._report(job, "failed", "printing failed in the middle, and it was a copy already", printer)
         else:
             await self._report(job, "uncertain", FAILED, printer)
             self._jobs.appendleft(replace(job, until=self._clock.now().monotonic + PRINT_WITHIN_S, copy=True))
 
-    async def _report(self, job: Job, outcome: Literal["printed", "failed", "uncertain"], detail: str, printer: str = "") -> None:
+    async def _report(
+        self, job: Job, outcome: Literal["printed", "failed", "uncertain", "unconfirmed"], detail: str, printer: str = ""
+    ) -> None:
         name = printer or self._first.name
         second = job.copy or job.reprint
         await self._queue.execute(ReportPaper(ticket=job.view.ticket, outcome=outcome, device=name, detail=detail, reprint=second))

@@ -45,8 +45,10 @@ def document(ports: dict[str, str], mqtt_port: int | None) -> dict[str, Any]:
 
 
 def environment() -> dict[str, str]:
-    """This process's environment, but as on a board: asyncio not in debug mode, and bytecode kept, as an installation does."""
-    return {name: value for name, value in os.environ.items() if name not in {"PYTHONASYNCIODEBUG", "PYTHONDONTWRITEBYTECODE"}}
+    """This process's environment, but as on a board: asyncio not in debug mode, bytecode kept, as an installation does, and one arena of
+    malloc, as the unit file says."""
+    ours = {name: value for name, value in os.environ.items() if name not in {"PYTHONASYNCIODEBUG", "PYTHONDONTWRITEBYTECODE"}}
+    return ours | {"MALLOC_ARENA_MAX": "1"}
 
 
 def serial_devices() -> list[str]:

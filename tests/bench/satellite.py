@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import queue
-import socket
 import threading
 import time
 import tty
@@ -71,23 +70,13 @@ class Screen:
         os.close(self._near)
 
 
-class Eye:
+class Eye(Finger):
     """Looks at a lamp without leaving the socket, as a finger stays on it: a look takes about 0.1 ms."""
-
-    def __init__(self, path: Path) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(PATIENCE_S)
-        self._socket.connect(os.fspath(path))
-        self._answers = self._socket.makefile("rb")
 
     def lit(self, pin: int) -> bool:
         """Whether the lamp at ``pin`` is lit."""
         self._socket.sendall(b"state\n")
         return any(row["pin"] == pin and bool(row["level"]) for row in json.loads(self._answers.readline()))
-
-    def close(self) -> None:
-        self._answers.close()
-        self._socket.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,53 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from kiosd.clock import ManualClock
 from kiosd.ports import Face
 from kiosd.queue import commands as cmd
 from kiosd.queue.commands import new_id
 from kiosd.stations.call_board import BLINK_S, BLINKS, MESSAGE_S, RESEND_S, CallBoard
 from kiosd_sim.board import SimBoard
-from kiosd_sim.customerdisplay import CustomerDisplay
-from support.site import wib
+from support.callboard import IDLE, call, plugged, reads, show
 from support.stationkiosk import Kiosk, kiosk
-
-IDLE = ("Silakan ambil nomor", "")
-QUICK = {"baudrate": 115200, "gap_s": 0.0}
-"""A line that keeps up with a clock that runs in steps."""
-
-
-@asynccontextmanager
-async def plugged(directory: Path, name: str = "board") -> AsyncIterator[SimBoard]:
-    board = SimBoard(directory / name, CustomerDisplay("cd5220"))
-    with board.port.plugged():
-        yield board
-
-
-def show(it: Kiosk, board: SimBoard, name: str = "board", counter: int | None = None, **config: Any) -> None:
-    """A call board in ``it``."""
-    settings = {"port": str(board.port.link), "protocol": "cd5220", **QUICK, **config}
-    it.device(name, "serial_display", settings, CallBoard(it.queue, it.clock, "id", counter).use)
-
-
-async def reads(board: SimBoard, *lines: str) -> None:
-    """Wait until the board shows these lines."""
-    try:
-        await board.shows(lambda shown: shown == lines)
-    except TimeoutError:
-        assert board.lines == lines
-    assert not board.screen.garbage
-
-
-async def call(it: Kiosk, counter: int = 1) -> None:
-    """Somebody comes and is called to this counter."""
-    await it.do(cmd.IssueTicket(service="A", slip=False), cmd.CallNext(counter=counter))
 
 
 async def test_a_call_is_shown_until_the_visit_ends_and_the_newest_call_wins(tmp_path: Path) -> None:
@@ -198,17 +163,6 @@ async def test_a_refusal_is_told_for_a_while_and_a_new_call_goes_before_it(tmp_p
         await reads(board, "NOMOR D001", "LOKET 2")
 
 
-async def test_a_number_that_got_no_paper_is_told(tmp_path: Path) -> None:
-    async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
-        show(it, board)
-        await reads(board, *IDLE)
-        reply = await it.do(cmd.IssueTicket(service="A"))
-        await it.do(cmd.ReportPaper(ticket=str(reply.result["ticket"]), outcome="failed", device="printer"))
-        await reads(board, "Nomor Anda A001", "mohon dicatat")
-        await it.passes(MESSAGE_S + 1)
-        await reads(board, *IDLE)
-
-
 async def test_a_board_that_is_plugged_in_again_shows_at_once_who_has_to_come(tmp_path: Path) -> None:
     async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
         show(it, board)
@@ -285,62 +239,6 @@ async def test_a_board_of_one_counter_shows_only_that_counter(tmp_path: Path) ->
         assert not any("tunggu" in line for lines in hall.history for line in lines), "an officer's affair"
 
 
-@pytest.mark.parametrize(
-    ("when", "lines"),
-    [
-        (wib("2026-07-01 07:00"), ("Tutup. Buka 08.00", "")),
-        (wib("2026-07-01 17:00"), ("Tutup. Buka Kamis", "08.00")),
-        (wib("2026-07-03 17:00"), ("Tutup. Buka Senin", "08.00")),
-        (wib("2026-07-02 17:00"), ("Tutup. Buka Jumat", "07.30")),
-    ],
-)
-async def test_outside_hours_it_says_so_and_when_it_opens(tmp_path: Path, when: datetime, lines: tuple[str, str]) -> None:
-    async with plugged(tmp_path) as board, kiosk(tmp_path, ManualClock(when)) as it:
-        show(it, board)
-        await reads(board, *lines)
-        await it.do(cmd.IssueTicket(service="A"))
-        await it.passes(1)
-        await reads(board, *lines)
-
-
-async def test_in_the_break_a_press_is_told_that_it_is_one(tmp_path: Path) -> None:
-    async with plugged(tmp_path) as board, kiosk(tmp_path, ManualClock(wib("2026-07-01 12:30"))) as it:
-        show(it, board)
-        await reads(board, "Istirahat. Buka", "13.00")
-        await it.do(cmd.IssueTicket(service="A"))
-        await reads(board, "Istirahat. Buka", "13.00")
-        await it.passes(MESSAGE_S + 1)
-        await reads(board, "Istirahat. Buka", "13.00")
-
-
-async def test_a_closure_by_command_is_told_at_once_and_why_a_press_gives_nothing(tmp_path: Path) -> None:
-    async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
-        show(it, board)
-        await reads(board, *IDLE)
-        await it.do(cmd.Suspend(until="10:00", reason="rapat"))
-        await reads(board, "Tutup sementara.", "Buka 10.00")
-        await it.do(cmd.IssueTicket(service="A"))
-        await reads(board, "Tutup sementara.", "Buka 10.00")
-        await it.passes(MESSAGE_S + 1)
-        await it.do(cmd.Resume())
-        await reads(board, *IDLE)
-        await it.do(cmd.Suspend(reason="banjir"))
-        await reads(board, "Tutup sampai ada", "pemberitahuan")
-        await it.do(cmd.IssueTicket(service="A"))
-        await reads(board, "Tutup sampai ada", "pemberitahuan")
-
-
-async def test_a_training_is_told_and_its_calls_are_shown(tmp_path: Path) -> None:
-    async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
-        show(it, board)
-        await it.do(cmd.CloseDay(), cmd.Training(on=True))
-        await reads(board, "LATIHAN - nomor", "tidak berlaku")
-        await call(it)
-        await reads(board, "NOMOR A001", "LOKET 1")
-        await it.do(cmd.Training(on=False))
-        await reads(board, "Tutup. Buka Kamis", "08.00")
-
-
 STEP_BACK = [
     ("ticket.call_undone", cmd.UndoCall(counter=2), ("NOMOR A001", "LOKET 1")),
     ("ticket.transferred", cmd.Transfer(counter=2, service="D"), ("NOMOR A001", "LOKET 1")),
@@ -376,60 +274,6 @@ async def test_a_start_that_is_taken_back_is_a_call_again_and_an_end_is_not(tmp_
         await it.do(cmd.UndoFinish(counter=1))
         await it.do(cmd.Start(counter=2), cmd.Finish(counter=2))
         await reads(board, "NOMOR A001", "LOKET 1")
-
-
-async def test_a_promised_repair_is_told_in_turn_until_the_device_works_again(tmp_path: Path) -> None:
-    async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
-        station = CallBoard(it.queue, it.clock, "id", machine=frozenset({"printer"}))
-        it.device("board", "serial_display", {"port": str(board.port.link), "protocol": "cd5220", **QUICK}, station.use)
-        await reads(board, *IDLE)
-        await it.do(cmd.ReportDevice(device="printer", state="down", code="paper_out"))
-        await it.do(cmd.PromiseRepair(device="printer", until="14:00", reason="ganti rol"))
-        promised = it.clock.now().monotonic
-        for lines in TURNS:
-            while board.lines != lines:
-                await it.passes(0.5)
-        assert len(TURNS) - 1 <= (it.clock.now().monotonic - promised) / MESSAGE_S < len(TURNS)
-        shown = [lines for lines, _ in groupby(board.history)]
-        assert shown[-len(TURNS) :] == TURNS
-        await call(it)
-        await reads(board, "NOMOR A001", "LOKET 1")
-        await it.do(cmd.Start(counter=1), cmd.Finish(counter=1))
-        await board.shows(lambda lines: lines != ("NOMOR A001", "LOKET 1"))
-        await it.do(cmd.ReportDevice(device="printer", state="ok"))
-        await reads(board, *IDLE)
-        await it.passes(3 * MESSAGE_S)
-        await reads(board, *IDLE)
-
-
-TURNS = [
-    ("Mesin antrean sedang", "diperbaiki"),
-    ("s.d. 14.00: ganti", "rol"),
-    ("Layanan tetap", "berjalan"),
-    IDLE,
-    ("Mesin antrean sedang", "diperbaiki"),
-]
-
-
-async def test_a_repair_whose_promised_end_is_over_is_not_promised_any_more(tmp_path: Path) -> None:
-    async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
-        show(it, board)
-        await it.do(cmd.ReportDevice(device="scanner", state="down"), cmd.PromiseRepair(device="scanner", until="08:06", reason="kabel"))
-        await board.shows(lambda lines: lines == ("scanner sedang", "diperbaiki"))
-        await it.passes(60 + 2 * MESSAGE_S, step=1)
-        await reads(board, *IDLE)
-
-
-async def test_the_board_opens_and_closes_by_itself(tmp_path: Path) -> None:
-    async with plugged(tmp_path) as board, kiosk(tmp_path, ManualClock(wib("2026-07-01 11:59"))) as it:
-        show(it, board)
-        await reads(board, *IDLE)
-        await it.passes(60 + RESEND_S, step=5)
-        await reads(board, "Istirahat. Buka", "13.00")
-        await it.passes(3600, step=30)
-        await reads(board, *IDLE)
-        await it.do(cmd.CloseDay())
-        await reads(board, "Tutup. Buka Kamis", "08.00")
 
 
 async def test_no_call_is_lost_on_the_way_however_fast_they_come(tmp_path: Path) -> None:

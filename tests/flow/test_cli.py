@@ -111,7 +111,7 @@ ASKS = [
 @pytest.mark.parametrize(("words", "command"), ASKS)
 def test_every_verb_asks_its_command(words: tuple[str, ...], command: cmd.Command, say: Any, served: Daemon) -> None:
     say(*words)
-    assert served.queue.asked[0].model_copy(update={"id": "x"}) == command
+    assert served.queue.executed[0].model_copy(update={"id": "x"}) == command
 
 
 def test_the_table_is_about_every_public_command() -> None:
@@ -163,7 +163,7 @@ def test_the_table_is_about_every_public_command() -> None:
 ])  # fmt: skip
 def test_a_wrong_word_is_explained_in_one_sentence(words: tuple[str, ...], sentence: str, say: Any, served: Daemon) -> None:
     assert say(*words) == Said(2, "", f"kiosd: {sentence}\n")
-    assert served.queue.asked == []
+    assert served.queue.executed == []
 
 
 def test_a_service_that_the_site_does_not_have(say: Any) -> None:
@@ -183,7 +183,8 @@ def test_status_of_an_open_day(say: Any) -> None:
 
 
 def test_status_says_why_not(say: Any, served: Daemon) -> None:
-    served.queue.open = served.queue.synced = False
+    served.queue.open = False
+    served.queue.clock.step_to(TIME, synced=False)
     since = datetime(2026, 7, 1, 1, 0, tzinfo=UTC)
     served.queue.devices = (DeviceView(device="printer", state="down", code="paper_out", detail="out of\x1b[2J paper", since=since, rev=4),)
     out = say("status").out
@@ -218,7 +219,7 @@ def test_events_one_a_line_without_tokens(say: Any, served: Daemon) -> None:
 
 
 def test_events_mark_a_time_that_is_not_trusted(say: Any, served: Daemon) -> None:
-    served.queue.synced = False
+    served.queue.clock.step_to(TIME, synced=False)
     served.add(ev.CounterOpened(counter=1))
     assert f"{TIME.astimezone(JAKARTA):%H:%M:%S}? " in say("events").out
 

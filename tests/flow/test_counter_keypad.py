@@ -14,7 +14,7 @@ from kiosd.stations.places import Places
 from kiosd_drivers._keypad import KEYS
 from kiosd_drivers.evdev_keypad import DRIVER
 from kiosd_sim.keyboard import SimKeyboard
-from support.fardevices import keyboards
+from support.farinputs import keyboards
 from support.stationkiosk import Kiosk, kiosk
 
 PAD = {

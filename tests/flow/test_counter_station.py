@@ -11,7 +11,8 @@ from kiosd.queue import commands as cmd
 from kiosd.queue.commands import Command
 from kiosd.queue.model import CounterState
 from kiosd.stations.counter import KEYS, CounterStation, token
-from support.fardevices import FarScanner, line_scanner, typing_scanner
+from support.fardevices import FarScanner
+from support.farinputs import line_scanner, typing_scanner
 from support.stationkiosk import Kiosk, kiosk
 
 PINS = {key: pin for pin, key in enumerate(KEYS, start=4)}

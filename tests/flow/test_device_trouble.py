@@ -11,97 +11,22 @@ from typing import Any
 
 import pytest
 
-from kiosd import daemon, supervisor
-from kiosd.config import Settings, load_any
+from kiosd import supervisor
 from kiosd.errors import DeviceError
 from kiosd.hotplug import Plugs
-from kiosd.links.unix import CONTROL_SOCKET, connect_unix
 from kiosd.ports import Scan, boottime
 from kiosd.queue import commands as cmd
-from kiosd.queue.interface import DeviceView, Reply
-from kiosd.queue.remote import RemoteQueue
 from kiosd.stations import places
 from kiosd.threads import lane
 from kiosd_drivers import serial_scanner
 from kiosd_sim.board import SimBoard
 from kiosd_sim.customerdisplay import CustomerDisplay
 from kiosd_sim.pins import Pins
-from kiosd_sim.printer import SimPrinter, sim_printer_pty
+from kiosd_sim.printer import sim_printer_pty
 from kiosd_sim.scanner import SimScanner
-from support.kiosk import write_config
+from support.daemon import LIMIT_S
 from support.sim_pins import simulated_pins
-
-LIMIT_S = 60.0
-STOP_S = 10.0  # a stuck device would hold it for a minute
-BUTTON = 4
-DEVICES = ("tombol", "cetak", "papan", "pemindai")
-CONFIG = """
-[rules]
-hold_off_s = 0
-print_hold_s = 0
-[counters.3]
-services = ["F"]
-scanner = "pemindai"
-[ticket_machine]
-buttons = "tombol"
-printer = "cetak"
-[call_board]
-displays = ["papan"]
-[devices.tombol]
-driver = "gpio_buttons"
-buttons = {{ F = {button} }}
-hold_off_s = 0
-[devices.cetak]
-driver = "escpos_printer"
-port = "{printer}"
-poll_s = 0.05
-answer_s = 2.0
-[devices.papan]
-driver = "serial_display"
-port = "{board}"
-protocol = "cd5220"
-write_timeout_s = 0.5
-[devices.pemindai]
-driver = "serial_scanner"
-port = "{scanner}"
-"""
-
-
-class World:
-    """What stands around the daemon, and the daemon's own control socket."""
-
-    def __init__(self, folder: Path, printer: SimPrinter, board: SimBoard, scanner: SimScanner, pins: Pins) -> None:
-        self.printer, self.board, self.scanner, self.pins = printer, board, scanner, pins
-        self.plugs: list[Plugs] = []
-        self.state = folder / "state"
-        links = {"printer": printer.port, "board": board.port.link, "scanner": scanner.port.link}
-        self.config = write_config(folder, more=CONFIG.format(button=BUTTON, **links))
-
-    @asynccontextmanager
-    async def daemon(self) -> AsyncIterator[RemoteQueue]:
-        """The daemon, and a link to it; stopping it takes no longer than it may."""
-        self.state.mkdir(exist_ok=True)
-        settings, stop = load_any(self.config), asyncio.Event()
-        assert isinstance(settings, Settings)
-        async with asyncio.timeout(LIMIT_S), asyncio.TaskGroup() as group:
-            serving = group.create_task(daemon.serve(settings, self.config, self.state, stop))
-            while not (self.state / CONTROL_SOCKET).exists():  # noqa: ASYNC110 - a file that appears tells nobody
-                await asyncio.sleep(0.01)
-            async with connect_unix(self.state / CONTROL_SOCKET) as link:
-                yield RemoteQueue(link, LIMIT_S)
-            stop.set()
-            async with asyncio.timeout(STOP_S):
-                await serving
-
-    async def unplug(self) -> None:
-        await self.printer.unplug()
-        self.board.port.unplug()
-        self.scanner.port.unplug()
-
-    async def plug(self) -> None:
-        await self.printer.plug()
-        self.board.port.plug()
-        self.scanner.port.plug()
+from support.world import DEVICES, World, do, health, is_, visit
 
 
 @pytest.fixture
@@ -124,38 +49,6 @@ async def world(tmp_path: Path, pins: Pins, monkeypatch: pytest.MonkeyPatch) -> 
 
         monkeypatch.setattr(places, "watch", watch)
         yield it
-
-
-async def health(queue: RemoteQueue, device: str, wanted: Callable[[DeviceView], bool]) -> DeviceView:
-    """How ``device`` is, once it is as ``wanted``."""
-    while True:
-        for view in (await queue.snapshot()).devices:
-            if view.device == device and wanted(view):
-                return view
-        await asyncio.sleep(0.02)
-
-
-async def is_(queue: RemoteQueue, device: str, state: str, code: str = "") -> DeviceView:
-    return await health(queue, device, lambda view: (view.state, view.code) == (state, code))
-
-
-async def do(queue: RemoteQueue, *commands: cmd.Command) -> Reply:
-    for command in commands:
-        reply = await queue.execute(command)
-        assert reply.done, reply
-    return reply
-
-
-async def visit(world: World, queue: RemoteQueue, visitor: int) -> None:
-    """One visitor presses the button, gets paper, is called at counter 1 and read on the board, and is served."""
-    number = f"F{visitor:03}"
-    await asyncio.sleep(0.2)  # the bounces of the visitor before are over
-    world.pins.press(BUTTON, 0.2)
-    assert number in (await world.printer.next_slip()).text
-    called = await do(queue, cmd.CallNext(counter=1))
-    assert called.result["number"] == number
-    await world.board.shows(lambda lines: number in lines[0])
-    await do(queue, cmd.Start(counter=1), cmd.Finish(counter=1))
 
 
 # -- a driver that is stuck

@@ -14,7 +14,7 @@ from kiosd.clock import ManualClock
 from kiosd.errors import JournalError
 from kiosd.journal.journal import FILE, Journal
 from kiosd.queue import commands as cmd
-from kiosd.queue.events import CommandRefused, Record
+from kiosd.queue.events import CommandRefused, Record, TicketIssued
 from kiosd.queue.local import PAGE, RECENT, LocalQueue, open_local
 from kiosd.queue.settings import QueueSettings
 from support.samples import sample
@@ -94,6 +94,24 @@ async def test_a_caller_who_gives_up_does_not_take_the_command_back(tmp_path: Pa
         await asyncio.sleep(0)
         asked.cancel()
         assert (await queue.execute(cmd.IssueTicket(service="A"))).result["number"] == "A002"
+
+
+async def test_who_asked_hears_of_it_before_those_who_only_follow(tmp_path: Path) -> None:
+    heard: list[str] = []
+
+    async def follow(queue: LocalQueue) -> None:
+        async for record in queue.events(0):
+            if isinstance(record.event, TicketIssued):
+                heard.append("follower")
+            if heard.count("follower") == 3:
+                return
+
+    async with running(tmp_path) as queue, asyncio.TaskGroup() as tasks:
+        tasks.create_task(follow(queue))
+        for service in "ABC":
+            await queue.execute(cmd.IssueTicket(service=service))
+            heard.append("asker")
+    assert heard == ["asker", "follower"] * 3
 
 
 async def test_the_day_comes_back_with_who_is_served_and_the_open_rating_window(tmp_path: Path) -> None:

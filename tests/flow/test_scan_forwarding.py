@@ -23,7 +23,8 @@ from kiosd.mqtt.topics import ROWS, Topics
 from kiosd.queue import commands as cmd
 from kiosd.queue.interface import Reply
 from kiosd.stations.counter import CounterStation, token
-from support.fardevices import FarScanner, line_scanner
+from support.fardevices import FarScanner
+from support.farinputs import line_scanner
 from support.kiosk import Kiosk as Process
 from support.mqtt_peer import until
 from support.sitebroker import ROOT, SiteBroker, Somebody, site_broker

@@ -21,20 +21,12 @@ from kiosd_sim.board import SimBoard
 from kiosd_sim.customerdisplay import CustomerDisplay
 from kiosd_sim.pins import SimPin
 from kiosd_sim.printer import sim_printer_pty
-from support.fardevices import line_scanner
-from support.stationkiosk import PRINTER, Kiosk, Use, kiosk
+from support.farinputs import line_scanner
+from support.stationkiosk import Use, kiosk
+from support.ticketmachine import BUTTONS, A, machine, ticketing
 
-A = 4
-BUTTONS = {"buttons": {"A": A}, "lamps": {"ready": 27}}
 GONE = DeviceError("unplugged", "absent")
 Open = Callable[[], AbstractAsyncContextManager[str]]
-
-
-def machine(it: Kiosk, port: str) -> None:
-    station = TicketMachine(it.queue, it.clock, it.settings, "printer")
-    it.run(station.run())
-    it.device("buttons", "gpio_buttons", BUTTONS, station.use_buttons)
-    it.device("printer", "escpos_printer", {"port": port, **PRINTER}, station.use_printer)
 
 
 async def hang() -> None:
@@ -140,9 +132,7 @@ async def test_a_journal_that_fails_is_nobodys_device_and_ends_everything(tmp_pa
         raise JournalError("journal: cannot write: disk I/O error")
 
     with pytest.raises(ExceptionGroup) as caught:
-        async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
-            machine(it, far.port)
-            await it.up("buttons", "printer")
+        async with ticketing(tmp_path) as (_, it):
             monkeypatch.setattr(Journal, "append", fails)
             it.press(A)
             await hang()

@@ -17,7 +17,7 @@ from kiosd.stations.ticket_machine import TicketMachine
 from kiosd_sim.printer import sim_printer_pty
 from support.site import wib
 from support.stationkiosk import kiosk
-from support.ticketmachine import A_PRIORITY, LAMP, A, D, FarPrinter, every_wire, lines, machine, numbers
+from support.ticketmachine import A_PRIORITY, LAMP, A, D, FarPrinter, every_wire, lines, machine, numbers, ticketing
 
 
 def journal(state: Path) -> Iterator[tuple[str, str]]:
@@ -28,9 +28,7 @@ def journal(state: Path) -> Iterator[tuple[str, str]]:
 
 @every_wire
 async def test_a_press_becomes_an_event_then_paper_then_an_event(tmp_path: Path, wire: FarPrinter) -> None:
-    async with wire(tmp_path) as far, kiosk(tmp_path) as it:
-        machine(it, far.port)
-        await it.up("buttons", "printer")
+    async with ticketing(tmp_path, wire) as (far, it):
         await it.lit(LAMP, True)
         it.press(D)
         slip = await far.next_slip()
@@ -46,9 +44,7 @@ async def test_a_press_becomes_an_event_then_paper_then_an_event(tmp_path: Path,
 
 
 async def test_a_second_press_while_the_first_prints_is_refused_and_nothing_is_lost(tmp_path: Path) -> None:
-    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
-        machine(it, far.port)
-        await it.up("buttons", "printer")
+    async with ticketing(tmp_path) as (far, it):
         far.set(slow=2000.0)
         it.press(A)
         await far.half_out()
@@ -68,9 +64,7 @@ async def test_a_second_press_while_the_first_prints_is_refused_and_nothing_is_l
 
 
 async def test_two_buttons_at_once_are_two_slips(tmp_path: Path) -> None:
-    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
-        machine(it, far.port)
-        await it.up("buttons", "printer")
+    async with ticketing(tmp_path) as (far, it):
         fingers = [threading.Thread(target=it.pins.press, args=(pin, 0.02)) for pin in (A, D)]
         for finger in fingers:
             finger.start()
@@ -82,9 +76,7 @@ async def test_two_buttons_at_once_are_two_slips(tmp_path: Path) -> None:
 
 
 async def test_the_priority_button_gives_a_priority_ticket_that_says_so(tmp_path: Path) -> None:
-    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
-        machine(it, far.port)
-        await it.up("buttons", "printer")
+    async with ticketing(tmp_path) as (far, it):
         it.press(A_PRIORITY)
         assert "PRIORITAS" in lines(await far.next_slip())
         assert (await it.event("ticket.issued")).priority
@@ -93,9 +85,7 @@ async def test_the_priority_button_gives_a_priority_ticket_that_says_so(tmp_path
 
 async def test_outside_hours_a_press_prints_nothing_and_the_lamp_says_so(tmp_path: Path) -> None:
     clock = ManualClock(wib("2026-07-01 12:58"))
-    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path, clock) as it:
-        machine(it, far.port)
-        await it.up("buttons", "printer")
+    async with ticketing(tmp_path, clock=clock) as (far, it):
         await it.lit(LAMP, False)
         it.press(A)
         refused = await it.event("ticket.refused")
@@ -112,9 +102,7 @@ async def test_outside_hours_a_press_prints_nothing_and_the_lamp_says_so(tmp_pat
 
 
 async def test_paper_follows_the_event_whoever_asked(tmp_path: Path) -> None:
-    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
-        machine(it, far.port)
-        await it.up("printer")
+    async with ticketing(tmp_path) as (far, it):
         await it.do(cmd.IssueTicket(service="A", slip=False), cmd.IssueTicket(service="D"))
         await it.event("ticket.printed", number="D001")
         assert numbers(far) == ["D001"]
@@ -125,9 +113,7 @@ async def test_paper_follows_the_event_whoever_asked(tmp_path: Path) -> None:
 
 
 async def test_a_ticket_is_printed_again_when_somebody_asks(tmp_path: Path) -> None:
-    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
-        machine(it, far.port)
-        await it.up("printer")
+    async with ticketing(tmp_path) as (far, it):
         await it.do(cmd.OpenCounter(counter=1), cmd.IssueTicket(service="A"))
         await it.event("ticket.printed")
         it.clock.advance(3600)
@@ -140,9 +126,7 @@ async def test_a_ticket_is_printed_again_when_somebody_asks(tmp_path: Path) -> N
 
 
 async def test_a_ticket_that_got_no_paper_is_printed_when_somebody_asks(tmp_path: Path) -> None:
-    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
-        machine(it, far.port)
-        await it.up("printer")
+    async with ticketing(tmp_path) as (far, it):
         await it.do(cmd.IssueTicket(service="A", slip=False), cmd.ReprintTicket(ticket="A001"))
         await it.event("ticket.printed", reprint=True)
         assert numbers(far) == ["A001"]
@@ -159,9 +143,7 @@ async def test_a_reprint_that_no_printer_can_print_fails_at_once(tmp_path: Path)
 
 
 async def test_a_ticket_written_by_hand_has_its_paper_already(tmp_path: Path) -> None:
-    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
-        machine(it, far.port)
-        await it.up("printer")
+    async with ticketing(tmp_path) as (far, it):
         await it.do(cmd.ReserveNumbers(service="A", count=2), cmd.EnterTicket(ticket="A001"), cmd.IssueTicket(service="A"))
         await it.event("ticket.printed")
         assert numbers(far) == ["A003"]
@@ -200,9 +182,7 @@ async def test_the_paper_as_it_lies_in_the_hand(tmp_path: Path, columns: int, ab
 
 
 async def test_a_jammed_button_is_known_and_the_others_go_on(tmp_path: Path) -> None:
-    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
-        machine(it, far.port)
-        await it.up("buttons", "printer")
+    async with ticketing(tmp_path) as (far, it):
         it.clock.advance(1)
         it.pins.low(A)
         await it.event("ticket.printed", number="A001")
@@ -217,9 +197,7 @@ async def test_a_jammed_button_is_known_and_the_others_go_on(tmp_path: Path) -> 
 
 
 async def test_many_presses_while_the_printer_is_slow_are_all_printed_in_order(tmp_path: Path) -> None:
-    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
-        machine(it, far.port)
-        await it.up("printer")
+    async with ticketing(tmp_path) as (far, it):
         async with asyncio.TaskGroup() as tasks:
             for _ in range(10):
                 tasks.create_task(it.do(cmd.IssueTicket(service="A")))

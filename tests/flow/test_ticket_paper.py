@@ -9,7 +9,7 @@ from kiosd.stations.ticket_paper import PRINT_WITHIN_S
 from kiosd_sim.printer import sim_printer_pty
 from support.site import WEDNESDAY
 from support.stationkiosk import kiosk
-from support.ticketmachine import A, D, FarPrinter, every_wire, lines, machine, numbers
+from support.ticketmachine import A, D, FarPrinter, every_wire, lines, machine, numbers, ticketing
 
 
 async def test_without_a_printer_the_ticket_is_valid_and_its_number_is_told_in_time(tmp_path: Path) -> None:
@@ -50,9 +50,7 @@ async def test_a_slip_that_is_owed_waits_for_paper_while_its_visitor_waits(tmp_p
 
 
 async def test_a_press_while_the_printer_says_why_it_cannot_is_told_at_once_and_never_comes_out(tmp_path: Path) -> None:
-    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
-        machine(it, far.port)
-        await it.up("buttons", "printer")
+    async with ticketing(tmp_path) as (far, it):
         far.set(cover=True)
         await it.event("device.degraded", device="printer", code="cover_open")
         it.press(A)
@@ -68,9 +66,7 @@ async def test_a_press_while_the_printer_says_why_it_cannot_is_told_at_once_and_
 
 @every_wire
 async def test_a_printer_unplugged_and_plugged_in_again_prints_the_later_tickets(tmp_path: Path, wire: FarPrinter) -> None:
-    async with wire(tmp_path) as far, kiosk(tmp_path) as it:
-        machine(it, far.port)
-        await it.up("buttons", "printer")
+    async with ticketing(tmp_path, wire) as (far, it):
         it.press(A)
         await it.event("ticket.printed", number="A001")
         await far.unplug()
@@ -88,9 +84,7 @@ async def test_a_printer_unplugged_and_plugged_in_again_prints_the_later_tickets
 
 @every_wire
 async def test_unplugged_in_the_middle_of_a_slip_its_visitor_gets_one_marked_copy(tmp_path: Path, wire: FarPrinter) -> None:
-    async with wire(tmp_path) as far, kiosk(tmp_path) as it:
-        machine(it, far.port)
-        await it.up("buttons", "printer")
+    async with ticketing(tmp_path, wire) as (far, it):
         far.set(slow=500.0)
         it.press(A)
         await far.half_out()
@@ -109,9 +103,7 @@ async def test_unplugged_in_the_middle_of_a_slip_its_visitor_gets_one_marked_cop
 
 @every_wire
 async def test_paper_that_ends_in_a_slip_and_a_new_roll_are_one_marked_copy_and_no_tail(tmp_path: Path, wire: FarPrinter) -> None:
-    async with wire(tmp_path) as far, kiosk(tmp_path) as it:
-        machine(it, far.port, confirm_s=0.5)
-        await it.up("buttons", "printer")
+    async with ticketing(tmp_path, wire, confirm_s=0.5) as (far, it):
         far.set(slow=2000.0)
         it.press(A)
         await far.half_out()
@@ -129,10 +121,7 @@ async def test_paper_that_ends_in_a_slip_and_a_new_roll_are_one_marked_copy_and_
 
 
 async def test_a_printer_that_cannot_forget_may_finish_the_original_but_gets_one_copy_only(tmp_path: Path) -> None:
-    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
-        far.set(clone="simple")
-        machine(it, far.port, confirm_s=0.5, answer_s=0.3)
-        await it.up("buttons", "printer")
+    async with ticketing(tmp_path, mood={"clone": "simple"}, confirm_s=0.5, answer_s=0.3) as (far, it):
         far.set(slow=2000.0)
         it.press(A)
         await far.half_out()
@@ -147,9 +136,7 @@ async def test_a_printer_that_cannot_forget_may_finish_the_original_but_gets_one
 
 
 async def test_a_new_roll_in_time_lets_the_slip_finish_as_the_original(tmp_path: Path) -> None:
-    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
-        machine(it, far.port)
-        await it.up("buttons", "printer")
+    async with ticketing(tmp_path) as (far, it):
         far.set(slow=2000.0)
         it.press(A)
         await far.half_out()
@@ -160,9 +147,7 @@ async def test_a_new_roll_in_time_lets_the_slip_finish_as_the_original(tmp_path:
 
 
 async def test_a_copy_that_fails_too_is_the_end_and_the_number_is_told(tmp_path: Path) -> None:
-    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
-        machine(it, far.port)
-        await it.up("buttons", "printer")
+    async with ticketing(tmp_path) as (far, it):
         since = 0
         for outcome in ("ticket.print_uncertain", "ticket.print_failed"):
             far.set(slow=500.0)
@@ -183,9 +168,7 @@ async def test_a_copy_that_fails_too_is_the_end_and_the_number_is_told(tmp_path:
 
 
 async def test_a_copy_that_no_printer_prints_in_time_is_told(tmp_path: Path) -> None:
-    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
-        machine(it, far.port)
-        await it.up("buttons", "printer")
+    async with ticketing(tmp_path) as (far, it):
         far.set(slow=500.0)
         it.press(A)
         await far.half_out()
@@ -196,10 +179,7 @@ async def test_a_copy_that_no_printer_prints_in_time_is_told(tmp_path: Path) -> 
 
 
 async def test_a_printer_that_can_confirm_nothing_gets_no_copy(tmp_path: Path) -> None:
-    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
-        far.set(silent=True)
-        machine(it, far.port, answer_s=0.05)
-        await it.up("buttons", "printer")
+    async with ticketing(tmp_path, mood={"silent": True}, answer_s=0.05) as (far, it):
         known = await it.event("device.degraded", device="printer")
         assert known.code == "unconfirmed"
         for button, number in ((A, "A001"), (D, "D001")):

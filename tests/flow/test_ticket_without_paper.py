@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kiosd.clock import ManualClock
 from kiosd.ports import Face
 from kiosd.queue import commands as cmd
 from kiosd.queue import events as ev
@@ -14,8 +15,9 @@ from kiosd.stations.call_board import CallBoard
 from kiosd.stations.ticket_machine import WithoutPaper
 from kiosd.stations.ticket_paper import BACK_SOON_S
 from kiosd_sim.printer import SimPrinter, sim_printer_pty
+from support.site import WEDNESDAY
 from support.stationkiosk import Kiosk, kiosk
-from support.ticketmachine import LAMP, PAPER_LAMP, A, D, lines, machine, numbers
+from support.ticketmachine import LAMP, PAPER_LAMP, A, D, lines, machine, numbers, ticketing
 
 
 async def out_of_paper(it: Kiosk, far: SimPrinter) -> int:
@@ -50,10 +52,9 @@ class Screen:
 
 async def test_refuse_gives_no_number_says_why_on_the_board_and_goes_on_with_the_next_roll(tmp_path: Path) -> None:
     screen = Screen()
-    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
+    async with ticketing(tmp_path, without_paper="refuse") as (far, it):
         it.supervised("board", screen.opened, CallBoard(it.queue, it.clock, "id").use)
-        machine(it, far.port, without_paper="refuse")
-        await it.up("buttons", "printer", "board")
+        await it.up("board")
         out = await out_of_paper(it, far)
         it.press(A)
         refused = await it.event("ticket.refused")
@@ -73,19 +74,16 @@ async def test_refuse_gives_no_number_says_why_on_the_board_and_goes_on_with_the
 
 async def test_show_gives_the_number_and_tells_it_on_the_board(tmp_path: Path) -> None:
     screen = Screen()
-    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
+    async with ticketing(tmp_path) as (far, it):
         it.supervised("board", screen.opened, CallBoard(it.queue, it.clock, "id").use)
-        machine(it, far.port)
-        await it.up("buttons", "printer", "board")
+        await it.up("board")
         await out_of_paper(it, far)
         it.press(A)
         await screen.says("Nomor Anda A001 mohon dicatat")
 
 
 async def test_block_books_numbers_for_each_service_once_in_an_outage(tmp_path: Path) -> None:
-    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
-        machine(it, far.port, without_paper="block", block=5)
-        await it.up("buttons", "printer")
+    async with ticketing(tmp_path, without_paper="block", block=5) as (far, it):
         since = await out_of_paper(it, far)
         for button in (A, A, D):
             it.press(button)
@@ -107,11 +105,62 @@ async def test_block_books_numbers_for_each_service_once_in_an_outage(tmp_path: 
         assert (await it.event("ticket.reserved", since=again.seq)).first == 7, "another outage, another block"
 
 
+async def by_hand(it: Kiosk, button: int) -> list[tuple[str, int, int]]:
+    """Press a button, which is refused; every block that is booked then: service, first and last number."""
+    for _ in range(2):  # the machine takes one press after the other: with the second it has done all that follows the first
+        since = it.queue.book.seq
+        it.press(button)
+        await it.event("ticket.refused", since=since, code="by_hand")
+    found = [record.event for record in it.log if isinstance(record.event, ev.NumbersReserved)]
+    return [(event.service, event.first, event.last) for event in found]
+
+
+@pytest.mark.parametrize(("clone", "outcome"), [("epson", "ticket.printed"), ("half", "ticket.print_uncertain")])
+async def test_block_books_once_in_an_outage_however_often_the_daemon_is_started_in_it(tmp_path: Path, clone: str, outcome: str) -> None:
+    clock = ManualClock(WEDNESDAY)
+    async with sim_printer_pty(tmp_path / "lp") as far:
+        far.set(clone=clone, cover=True)
+
+        async def started(it: Kiosk) -> None:
+            since = it.queue.book.seq
+            machine(it, far.port, without_paper="block", block=5, answer_s=0.2 if clone == "half" else 2.0)
+            await it.event("device.degraded", device="printer", since=since)
+            await it.lit(LAMP, True)
+
+        async with kiosk(tmp_path, clock) as it:
+            await started(it)
+            assert await by_hand(it, A) == [("A", 1, 5)]
+        async with kiosk(tmp_path, clock) as it:
+            await started(it)
+            assert await by_hand(it, A) == [("A", 1, 5)], "its numbers are there already"
+            assert await by_hand(it, D) == [("A", 1, 5), ("D", 1, 5)]
+            since = it.queue.book.seq
+            far.set(cover=False)
+            await it.event("device.up" if clone == "epson" else "device.degraded", device="printer", since=since)
+            it.press(A)
+            since = (await it.record(outcome, number="A006")).seq
+            it.clock.advance(3)
+            far.set(cover=True)
+            await it.event("device.degraded", device="printer", since=since)
+            assert await by_hand(it, D) == [("A", 1, 5), ("D", 1, 5), ("D", 6, 10)], "another outage"
+        async with kiosk(tmp_path, clock) as it:
+            await started(it)
+            assert await by_hand(it, A) == [("A", 1, 5), ("D", 1, 5), ("D", 6, 10), ("A", 7, 11)]
+
+
+async def test_block_books_anew_on_the_next_day_of_an_outage(tmp_path: Path) -> None:
+    async with ticketing(tmp_path, without_paper="block", block=5) as (far, it):
+        await out_of_paper(it, far)
+        assert await by_hand(it, A) == [("A", 1, 5)]
+        it.clock.advance(24 * 3600)
+        await it.do(cmd.Tick())
+        assert await by_hand(it, A) == [("A", 1, 5), ("A", 1, 5)], "yesterday's numbers are over"
+        assert (await it.do(cmd.EnterTicket(ticket="A001"))).done
+
+
 @pytest.mark.parametrize("without_paper", ["refuse", "block"])
 async def test_a_printer_that_went_just_now_may_be_back_so_the_press_is_good(tmp_path: Path, without_paper: WithoutPaper) -> None:
-    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
-        machine(it, far.port, without_paper=without_paper)
-        await it.up("buttons", "printer")
+    async with ticketing(tmp_path, without_paper=without_paper) as (far, it):
         await far.unplug()
         await it.event("device.down", device="printer")
         it.press(A)
@@ -122,9 +171,7 @@ async def test_a_printer_that_went_just_now_may_be_back_so_the_press_is_good(tmp
 
 
 async def test_the_end_of_the_paper_is_told_before_it_ends(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async with sim_printer_pty(tmp_path / "lp") as far, kiosk(tmp_path) as it:
-        machine(it, far.port)
-        await it.up("buttons", "printer")
+    async with ticketing(tmp_path) as (far, it):
         await it.lit(PAPER_LAMP, False)
         far.set(paper="near")
         near = await it.record("device.degraded", device="printer", code="paper_near_end")

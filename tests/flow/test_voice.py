@@ -13,25 +13,13 @@ from typing import Any
 import pytest
 
 from kiosd.clock import ManualClock
-from kiosd.errors import DeviceError
-from kiosd.ports import Announcer
 from kiosd.queue import commands as cmd
-from kiosd.queue.words import announcement
+from kiosd.queue.words import spell
 from kiosd.stations.voice import NO_PAPER, NOTE_NUMBER, PAUSE_S, TRAINING, YOUR_NUMBER, Voice
 from support.fardevices import Speaker, speaker
+from support.mouth import Mouth, call, comes, has_said, is_saying, spoken
 from support.site import wib
 from support.stationkiosk import TURN_S, Kiosk, kiosk
-
-
-def call(number: str, counter: int) -> str:
-    return announcement(number, counter, "id")
-
-
-async def comes(it: Kiosk, *counters: int) -> None:
-    """Somebody comes and is called to each of these counters."""
-    for counter in counters:
-        await it.do(cmd.IssueTicket(service="A", slip=False), cmd.CallNext(counter=counter))
-
 
 # -- with the real driver
 
@@ -78,62 +66,6 @@ async def test_a_card_that_is_pulled_holds_up_nobody_and_back_it_says_the_call_t
 
 
 # -- with a mouth of the test's
-
-
-class Mouth:
-    """Says what it is told once it may; ``fails`` makes it break instead."""
-
-    def __init__(self) -> None:
-        self.said: list[tuple[str, bool]] = []
-        self.saying = ""
-        self._may = asyncio.Semaphore(0)
-        self.fails = False
-
-    async def say(self, text: str, chime: bool = False) -> None:
-        assert not self.saying, "two at once"
-        self.saying = text
-        try:
-            await self._may.acquire()
-            if self.fails:
-                raise DeviceError("the mouth is shut", "busy")
-        finally:
-            self.saying = ""
-        self.said.append((text, chime))
-
-    def may(self, times: int = 1) -> None:
-        """So many sentences come to their end."""
-        for _ in range(times):
-            self._may.release()
-
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[Announcer]:
-        yield self
-
-
-@asynccontextmanager
-async def spoken(directory: Path, clock: ManualClock | None = None, **settings: Any) -> AsyncIterator[tuple[Kiosk, Mouth]]:
-    """A kiosk with a mouth that is up; everything is said once unless told otherwise."""
-    async with kiosk(directory, clock) as it:
-        mouth = Mouth()
-        it.supervised("voice", mouth.open, Voice(it.queue, it.clock, "id", **{"repeat": 1, **settings}).use)
-        await it.up("voice")
-        yield it, mouth
-
-
-async def is_saying(it: Kiosk, mouth: Mouth, text: str, tick: float = 0.0) -> None:
-    """Wait until this is being said."""
-    while mouth.saying != text:
-        it.clock.advance(tick)
-        await asyncio.sleep(TURN_S)
-
-
-async def has_said(it: Kiosk, mouth: Mouth, *texts: str) -> None:
-    """Let it speak, and see that it says exactly these, and nothing after them."""
-    mouth.may(len(texts))
-    while len(mouth.said) < len(texts):
-        await it.passes(0.01, 0.01)
-    await it.passes(3 * PAUSE_S)
-    assert ([text for text, _ in mouth.said], mouth.saying) == (list(texts), "")
 
 
 async def test_of_a_counter_only_the_newest_call_is_said_and_what_is_over_is_not(tmp_path: Path) -> None:
@@ -264,3 +196,31 @@ async def test_a_training_is_told_to_be_one(tmp_path: Path) -> None:
         reply = await it.do(cmd.IssueTicket(service="A"))
         await it.do(cmd.CallNext(counter=1))
         await has_said(it, mouth, TRAINING["id"] + call(reply.result["number"], 1))
+
+
+async def draws(it: Kiosk, count: int) -> None:
+    """So many people draw a number, and nobody gets paper."""
+    for _ in range(count):
+        drawn = await it.do(cmd.IssueTicket(service="D", actor="public"))
+        await it.do(cmd.ReportPaper(ticket=str(drawn.result["ticket"]), outcome="failed", device="printer"))
+
+
+def own(number: int) -> str:
+    return NOTE_NUMBER["id"].format(number=spell(f"D{number:03d}", "id"))
+
+
+async def test_calls_go_before_numbers_that_were_drawn_earlier(tmp_path: Path) -> None:
+    async with spoken(tmp_path) as (it, mouth):
+        await draws(it, 4)
+        await is_saying(it, mouth, own(1))
+        await comes(it, 1, 2)
+        await it.passes(2)
+        await has_said(it, mouth, own(1), call("A001", 1), call("A002", 2), own(2), own(3), own(4))
+
+
+async def test_numbers_and_refusals_are_said_once_however_often_calls_are(tmp_path: Path) -> None:
+    async with spoken(tmp_path, repeat=3) as (it, mouth):
+        await draws(it, 2)
+        await it.do(cmd.IssueTicket(service="A", actor="public", no_paper="refuse"))
+        await has_said(it, mouth, own(1), own(2), NO_PAPER["no_paper"]["id"])
+        assert [chime for _, chime in mouth.said] == [True] * 3

@@ -20,7 +20,8 @@ from support.printers import READ, SLIP, read
 
 OPEN_S = 12.0  # no driver may need longer to say that its device is not there; those with a deadline have 3 to 6 s
 GONE_S = 5.0
-PORTS = {kind for name, kind in vars(ports).items() if getattr(kind, "_is_protocol", False) and name not in {"Protocol", "Driver"}}
+OURS = [kind for kind in vars(ports).values() if getattr(kind, "__module__", "") == ports.__name__]
+PORTS = {kind for kind in OURS if getattr(kind, "_is_protocol", False) and kind is not ports.Driver}
 FACE = Face(number="D005", counter=4, attention=True)
 SENTENCE = "Nomor antrean, D, nol nol lima. Silakan menuju loket empat."
 

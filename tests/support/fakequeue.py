@@ -30,7 +30,8 @@ def opened(counter: int = 1) -> CounterOpened:
 class FakeQueue:
     """``answer`` makes the reply to a command; the same id gets the same reply, as from a real queue. ``executed`` are the commands.
 
-    Events before number ``oldest`` are gone, as those of sealed days are.
+    While ``free`` is not set, answers are held back, but to records of refusals. Events before number ``oldest`` are gone, as those of
+    sealed days are.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -40,16 +41,23 @@ class FakeQueue:
         self.counter = CounterView(counter=1, state=CounterState.READY, services=("A",))
         self.device = DeviceView(device="printer", state="ok", code="", detail="", since=clock.now().time, rev=1)
         self.waiting, self.oldest = 0, 1
+        self.replies: dict[str, Reply] = {}
+        self.free = asyncio.Event()
+        self.free.set()
         self._clock = clock
-        self._answers: dict[str, Reply] = {}
         self._changed = asyncio.Event()
 
-    def add(self, *events: Event, moment: Moment | None = None) -> None:
-        """These happened (at ``moment``)."""
+    def add(self, *events: Event, moment: Moment | None = None, command: str = "test") -> None:
+        """These happened (at ``moment``), by ``command``'s id."""
         for event in events:
-            self.records.append(Record(len(self.records) + 1, moment or self._clock.now(), event, "test"))
+            self.records.append(Record(len(self.records) + 1, moment or self._clock.now(), event, command))
         self._changed.set()
         self._changed = asyncio.Event()
+
+    @property
+    def commands(self) -> list[Command]:
+        """What was asked, records of refusals left out."""
+        return [command for command in self.executed if not isinstance(command, ReportRefusal)]
 
     @property
     def refusals(self) -> list[ReportRefusal]:
@@ -58,9 +66,11 @@ class FakeQueue:
 
     async def execute(self, command: Command) -> Reply:
         self.executed.append(command)
-        if command.id not in self._answers:
-            self._answers[command.id] = self.answer(command)
-        return self._answers[command.id]
+        if not isinstance(command, ReportRefusal):
+            await self.free.wait()
+        if command.id not in self.replies:
+            self.replies[command.id] = self.answer(command)
+        return self.replies[command.id]
 
     async def events(self, since: int) -> AsyncIterator[Record]:
         while True:

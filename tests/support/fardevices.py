@@ -5,13 +5,12 @@
 
 import errno
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-import evdev
 import pytest
 from gpiozero import Device
 from luma.core.legacy import text as luma_text
@@ -21,13 +20,12 @@ from PIL import Image, ImageDraw
 from kiosd.ports import Face
 from kiosd_sim.board import Lines, Screen, SimBoard
 from kiosd_sim.customerdisplay import CustomerDisplay
-from kiosd_sim.keyboard import SimInputDevice, SimKeyboard, SimKeyboards
 from kiosd_sim.ledmatrix import MatrixScreen
 from kiosd_sim.numeralboard import FrameScreen, ModbusScreen
 from kiosd_sim.pins import Pins, SimFactory, SimPin
 from kiosd_sim.printer import SimPrinter, sim_printer_pty, sim_printer_tcp
 from kiosd_sim.recorder import Recorder
-from kiosd_sim.scanner import SimScanner
+from support.farinputs import alt_scanner, framed_scanner, keypad, line_scanner, typing_scanner
 from support.sim_pins import simulated_pins
 
 
@@ -149,169 +147,6 @@ async def _printer_on_a_line(directory: Path) -> AsyncIterator[Printer]:
 async def _printer_on_the_network(_: Path) -> AsyncIterator[Printer]:
     async with sim_printer_tcp() as paper:
         yield Printer(paper)
-
-
-class _OpenKeyboard:
-    """What ``evdev.InputDevice`` gives: like the library's, it closes itself when nobody holds it any more."""
-
-    def __init__(self, device: SimInputDevice) -> None:
-        self._device = device
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._device, name)
-
-    def __del__(self) -> None:
-        self._device.close()
-
-
-class Keyboard:
-    """A scanner that types."""
-
-    def __init__(self, keyboard: SimKeyboard) -> None:
-        self._keyboard = keyboard
-        self.config: dict[str, Any] = {"match": {"name": keyboard.name}}
-
-    async def plug(self) -> None:
-        self._keyboard.plug()
-
-    async def unplug(self) -> None:
-        self._keyboard.unplug()
-
-    async def scan(self, text: str) -> None:
-        self._keyboard.type(text)
-
-
-@asynccontextmanager
-async def typing_scanner(directory: Path) -> AsyncIterator[Keyboard]:
-    """A scanner that types, in place of all keyboards of the machine."""
-    keyboard = SimKeyboard(directory / "event0")
-    keyboard.plug()
-    with keyboards(keyboard):
-        yield Keyboard(keyboard)
-
-
-class AltKeyboard(Keyboard):
-    """One that types each character as Alt and its number on the keypad, as whatever country it is set to."""
-
-    ALT, TAB = 56, 15
-    KEYPAD: ClassVar[tuple[int, ...]] = (82, 79, 80, 81, 75, 76, 77, 71, 72, 73)
-
-    def __init__(self, keyboard: SimKeyboard) -> None:
-        super().__init__(keyboard)
-        self.config |= {"layout": "fr", "alt_codes": True, "ends": ["tab"]}
-
-    async def scan(self, text: str) -> None:
-        for char in text:
-            self._keyboard.key(self.ALT, 1)
-            for digit in f"0{ord(char)}":
-                self._keyboard.tap(self.KEYPAD[int(digit)])
-            self._keyboard.key(self.ALT, 0)
-        self._keyboard.tap(self.TAB)
-
-
-@asynccontextmanager
-async def alt_scanner(directory: Path) -> AsyncIterator[AltKeyboard]:
-    """A scanner in Alt mode, in place of all keyboards of the machine."""
-    keyboard = SimKeyboard(directory / "event0")
-    keyboard.plug()
-    with keyboards(keyboard):
-        yield AltKeyboard(keyboard)
-
-
-class Keypad:
-    """A keypad whose keys 1 and 2 are the buttons A and B and whose NumLock lamp is ``ready``; a key held for 0.4 s is stuck."""
-
-    KEYS: ClassVar[dict[str, int]] = {"A": 79, "B": 80}
-
-    def __init__(self, keyboard: SimKeyboard) -> None:
-        self.keyboard = keyboard
-        keys, lamps = {"KP1": "A", "KP2": "B"}, {"ready": "numlock"}
-        self.config: dict[str, Any] = {"match": {"name": keyboard.name}, "keys": keys, "lamps": lamps, "debounce_s": 0.2, "stuck_s": 0.4}
-
-    async def plug(self) -> None:
-        self.keyboard.plug()
-
-    async def unplug(self) -> None:
-        self.keyboard.unplug()
-
-    def press(self, button: str) -> None:
-        self.keyboard.tap(self.KEYS[button])
-
-    def bounce(self, button: str) -> None:
-        for _ in range(5):
-            self.press(button)
-
-    def hold(self, button: str) -> None:
-        self.keyboard.key(self.KEYS[button], 1)
-
-    def release(self, button: str) -> None:
-        self.keyboard.key(self.KEYS[button], 0)
-
-    def lit(self, lamp: str) -> bool:
-        return lamp == "ready" and 0 in self.keyboard.lit
-
-
-@asynccontextmanager
-async def keypad(directory: Path) -> AsyncIterator[Keypad]:
-    """A keypad, in place of all keyboards of the machine."""
-    keyboard = SimKeyboard(directory / "event0", name="Sim Keypad")
-    keyboard.plug()
-    with keyboards(keyboard):
-        yield Keypad(keyboard)
-
-
-@contextmanager
-def keyboards(*plugged: SimKeyboard) -> Iterator[None]:
-    """These, in place of all keyboards of the machine."""
-    machine = SimKeyboards(*plugged)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evdev, "list_devices", machine.list_devices)
-        patch.setattr(evdev, "InputDevice", lambda path: _OpenKeyboard(machine.open_device(path)))
-        yield
-
-
-class LineScanner:
-    """A scanner on a serial line."""
-
-    def __init__(self, scanner: SimScanner) -> None:
-        self._scanner = scanner
-        self.config: dict[str, Any] = {"port": str(scanner.port.link)}
-
-    async def plug(self) -> None:
-        self._scanner.port.plug()
-
-    async def unplug(self) -> None:
-        self._scanner.port.unplug()
-
-    async def scan(self, text: str) -> None:
-        await self._scanner.send(text)
-
-
-class FramedScanner(LineScanner):
-    """One that says what kind of code it read, between STX and ETX."""
-
-    def __init__(self, scanner: SimScanner) -> None:
-        super().__init__(scanner)
-        self.config |= {"ends": ["etx"], "aim": True}
-
-    async def scan(self, text: str) -> None:
-        await self._scanner.send(f"\x02]Q1{text}\x03", "")
-
-
-@asynccontextmanager
-async def framed_scanner(directory: Path) -> AsyncIterator[FramedScanner]:
-    """A scanner on a serial line, with frames of its own."""
-    scanner = SimScanner(directory / "scanner")
-    with scanner.port.plugged():
-        yield FramedScanner(scanner)
-
-
-@asynccontextmanager
-async def line_scanner(directory: Path) -> AsyncIterator[LineScanner]:
-    """A scanner on a serial line."""
-    scanner = SimScanner(directory / "scanner")
-    with scanner.port.plugged():
-        yield LineScanner(scanner)
 
 
 class Board:

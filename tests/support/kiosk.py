@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -14,6 +13,7 @@ from kiosd.links.unix import connect_unix
 from kiosd.mqtt.tools.standing import broker as ask_daemon
 from kiosd.queue.commands import IssueTicket
 from kiosd.queue.remote import RemoteQueue
+from support.manager import managing
 
 START_S = 20.0
 CONFIG = """
@@ -62,14 +62,10 @@ class Kiosk:
 
     async def start(self) -> None:
         """Start it; returns at its READY=1, fails with its log when it leaves before."""
-        notify = self.state.parent / "notify.sock"
-        notify.unlink(missing_ok=True)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as told:
-            told.bind(str(notify))
-            self.spawn({"NOTIFY_SOCKET": str(notify)})
-            loop = asyncio.get_running_loop()
+        with managing(self.state.parent) as manager:
+            self.spawn({"NOTIFY_SOCKET": manager.address})
             async with asyncio.timeout(START_S):
-                while b"READY=1" not in (message := await loop.sock_recv(told, 4096)):
+                while b"READY=1" not in (message := await manager.heard()):
                     assert b"STATUS" in message, message
 
     def spawn(self, environ: dict[str, str], volatile: bool = True) -> None:

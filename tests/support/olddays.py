@@ -23,6 +23,8 @@ from support.site import settings, wib
 
 TODAY = date(2026, 7, 1)
 NIGHT, MORNING = wib("2026-07-01 20:00"), wib("2026-07-01 09:00")
+PER_DAY = 3
+"""Tickets of a day, each with a scan."""
 BOOT = "11111111-2222-4333-8444-555555555555"
 
 
@@ -37,6 +39,11 @@ def token_of(day: date, n: int) -> str:
     """The token of a day's n-th visitor."""
     dice = random.Random(day.toordinal() * 1000 + n)
     return "-".join(f"{dice.getrandbits(32):08x}" for _ in range(4))
+
+
+def day(back: int) -> date:
+    """So many days before ``TODAY``."""
+    return TODAY - timedelta(days=back)
 
 
 def events_of(day: date, tickets: int) -> list[Event]:
@@ -71,7 +78,7 @@ def days_before(today: date, count: int) -> Iterable[date]:
     return (today - timedelta(days=back) for back in range(count - 1, -1, -1))
 
 
-def aged(state: Path, days: int, tickets: int = 3, today: date = TODAY) -> Path:
+def aged(state: Path, days: int, tickets: int = PER_DAY, today: date = TODAY) -> Path:
     """A journal in ``state`` of so many days, the last of them ``today``."""
     with closing(Journal(state / FILE)) as journal:
         for day in days_before(today, days):
@@ -123,3 +130,15 @@ def bytes_of(path: Path) -> bytes:
     """Everything that is on disk of a journal."""
     parts = [path.with_name(path.name + suffix) for suffix in ("", "-wal", "-journal")]
     return b"".join(part.read_bytes() for part in parts if part.exists())
+
+
+def on_disk(path: Path, days: int) -> set[date]:
+    """The days of which a token is anywhere in the journal's files."""
+    content = bytes_of(path)
+    return {one for one in days_before(TODAY, days) for n in range(1, PER_DAY + 1) if token_of(one, n).encode() in content}
+
+
+def proofs(path: Path) -> list[ev.TokensErased]:
+    """What the journal says was erased."""
+    with closing(Journal(path)) as journal:
+        return [record.event for record in journal.read(0, 100_000) if isinstance(record.event, ev.TokensErased)]

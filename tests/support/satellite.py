@@ -78,8 +78,11 @@ class Hub:
             self._came.clear()
             await self._came.wait()
 
-    def kinds(self) -> list[str]:
-        """The types of all events about tickets and counters."""
+    async def kinds(self) -> list[str]:
+        """The types of all events about tickets and counters: of everything that is decided by now."""
+        while len(self.log) < self.queue.book.seq:
+            self._came.clear()
+            await self._came.wait()
         return [record.event.type for record in self.log if record.event.type.startswith(("ticket.", "counter."))]
 
     async def issue(self, count: int = 1) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,16 +30,16 @@ class Daemon:
 
     def add(self, *events: Event) -> None:
         """Let something happen."""
-        for event in events:
-            self._do(self.queue.add(event))
+
+        async def happen() -> None:
+            self.queue.add(*events)
+
+        asyncio.run_coroutine_threadsafe(happen(), self.loop).result(5)
 
     def stop(self) -> None:
         """Take the daemon away, if it is still there."""
         if not self.loop.is_closed():
             self.loop.call_soon_threadsafe(self.gone.set)
-
-    def _do(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self.loop).result(5)
 
     async def verify(self) -> dict[str, Any]:
         if self.damage:

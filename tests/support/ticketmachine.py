@@ -1,22 +1,24 @@
 """A ticket machine around a test's kiosk, and how to read what it prints."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kiosd.clock import ManualClock
 from kiosd.stations.ticket_machine import TicketMachine, WithoutPaper
 from kiosd_sim.paper import PrintedSlip
 from kiosd_sim.printer import SimPrinter, sim_printer_pty, sim_printer_tcp
-from support.stationkiosk import PRINTER, Kiosk
+from support.stationkiosk import PRINTER, Kiosk, kiosk
 
 A, D, A_PRIORITY, LAMP, PAPER_LAMP = 4, 17, 22, 27, 23
 BUTTONS = {"buttons": {"A": A, "D": D, "A_priority": A_PRIORITY}, "lamps": {"ready": LAMP, "paper": PAPER_LAMP}, "stuck_s": 0.4}
 
 FarPrinter = Callable[[Path], AbstractAsyncContextManager[SimPrinter]]
 WIRES: list[FarPrinter] = [lambda directory: sim_printer_pty(directory / "lp"), lambda _: sim_printer_tcp()]
+NO_MOOD: Mapping[str, Any] = {}
 every_wire = pytest.mark.parametrize("wire", WIRES, ids=["line", "network"])
 
 
@@ -31,6 +33,19 @@ def machine(
     for name, at in (("printer", port), ("spare", spare)):
         if at:
             it.device(name, "escpos_printer", {"port": at, **PRINTER, **printer}, station.use_printer)
+
+
+@asynccontextmanager
+async def ticketing(
+    directory: Path, wire: FarPrinter = WIRES[0], clock: ManualClock | None = None, mood: Mapping[str, Any] = NO_MOOD, **settings: Any
+) -> AsyncIterator[tuple[SimPrinter, Kiosk]]:
+    """A printer, and a kiosk whose ticket machine waits for a press. ``mood``: how the printer is; ``settings``: ``machine``'s."""
+    async with wire(directory) as far, kiosk(directory, clock) as it:
+        if mood:
+            far.set(**mood)
+        machine(it, far.port, **settings)
+        await it.up("buttons", "printer")
+        yield far, it
 
 
 def lines(slip: PrintedSlip) -> list[str]:

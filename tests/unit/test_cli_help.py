@@ -41,6 +41,7 @@ def test_every_command_explains_itself_and_its_example_is_right(verb: Verb, caps
     program, *words = shlex.split(verb.example)
     assert program == "kiosd"
     assert parser().parse_args(words).verb == verb.name
+    assert parser(words[0]).parse_args(words) == parser().parse_args(words)
 
 
 TYPED = {"undo": {"undo_call", "undo_start", "undo_finish"}, "open": {"open", "resume"}, "close": {"close", "suspend"}}

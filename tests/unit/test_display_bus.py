@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import serial
 from PIL import Image
 
 from kiosd.errors import DeviceError
@@ -189,3 +190,34 @@ async def test_a_modbus_display_that_fails_leaves_the_others_alone(tmp_path: Pat
             screens[1].silent = False
             await shows(second, 2)
             assert screens[1].lines == ("1002",)
+
+
+# -- what the port is told
+
+
+@pytest.mark.parametrize(("driver", "given", "told"), [
+    (serial_display, {"protocol": "cd5220", "flow": "rtscts"}, {"rtscts": True}),
+    (serial_display, {"protocol": "cd5220", "flow": "xonxoff", "baudrate": 2400}, {"xonxoff": True, "baudrate": 2400}),
+    (serial_display, {"protocol": "frame", "frame": frame(1), "write_timeout_s": 4.0}, {"write_timeout": 4.0}),
+    (modbus_display, {"parity": "even", "baudrate": 19200}, {"parity": "E", "baudrate": 19200}),
+    (modbus_display, {"stop_bits": 2, "write_timeout_s": 4.0}, {"stopbits": 2, "write_timeout": 4.0}),
+])  # fmt: skip
+async def test_the_port_is_opened_as_the_display_is_set(
+    driver: Any, given: dict[str, Any], told: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: dict[str, Any] = {}
+    names = ("port", "baudrate", "bytesize", "parity", "stopbits")
+
+    def heard(*settings: Any, **more: Any) -> None:
+        opened.update(zip(names, settings, strict=True), **more)
+        raise serial.SerialException("not there")
+
+    monkeypatch.setattr(serial, "Serial", heard)
+    needed = {"address": 1, "number_register": 0, "letters": "drop"} if driver is modbus_display else {}
+    config = driver.DRIVER.config.model_validate({"port": "/dev/board", **needed, **given})
+    with pytest.raises(DeviceError):
+        async with driver.DRIVER.open(config):
+            pass
+    usual = {"baudrate": 9600, "bytesize": 8, "parity": "N", "stopbits": 1, "write_timeout": 1.0, "rtscts": False, "xonxoff": False}
+    assert {key: opened[key] for key in usual} == {**usual, **told}
+    assert opened["port"] == "/dev/board"

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,9 @@ from kiosd_drivers import _escpos_status
 from kiosd_drivers._escpos_status import ASK_SENSORS, CLEAR, REPORTS_ON, Conversation, Marker
 from kiosd_drivers._wires import Wire
 from kiosd_drivers.escpos_printer import EscposPrinter
+from kiosd_sim.printer import sim_printer_pty
 from support.printers import SLIP, Says, first, opened, scripted
+from support.sim_pins import until
 
 PAPER_OUT = b"\x18\x00\x0c\x0f"
 FAST = {"answer_s": 0.2, "confirm_s": 0.4}
@@ -255,6 +258,50 @@ async def test_what_was_sent_before_it_was_opened_is_taken_back_first() -> None:
     async with scripted({}) as silent, opened(silent.port, **FAST) as printer:
         assert await printer.print_slip(SLIP) is Outcome.UNCONFIRMED
         assert "clear" not in silent.asked, "one that answers nothing may print what it does not know"
+
+
+async def test_questions_do_not_fill_the_buffer_of_a_printer_that_has_no_paper_for_long(tmp_path: Path) -> None:
+    async with sim_printer_pty(tmp_path / "lp", buffer=2048) as far, opened(far.port, poll_s=0.001, answer_s=2.0) as printer:
+        assert await printer.print_slip(SLIP) is Outcome.PRINTED
+        far.set(paper="out")
+        async with asyncio.TaskGroup() as tasks:
+            well = tasks.create_task(first(printer, ""))
+            for _ in range(3):  # much more than it holds is asked
+                await until(lambda: far.waiting > 900)
+                await until(lambda: far.waiting < 200)
+            assert not well.done(), "it was without paper all the time, and there"
+            far.set(paper="ok")
+        assert await printer.print_slip(SLIP) is Outcome.PRINTED
+        assert len(far.slips) == 2 and not far.torn
+
+
+async def test_a_printer_whose_buffer_is_full_of_questions_is_still_without_paper_and_goes_on_with_the_next_roll(tmp_path: Path) -> None:
+    async with sim_printer_pty(tmp_path / "lp", buffer=512) as far:
+        far.set(clone="simple")  # takes nothing back
+        async with opened(far.port, poll_s=0.001, answer_s=0.1) as printer:
+            assert await printer.print_slip(SLIP) is Outcome.PRINTED
+            far.set(paper="out")
+            async with asyncio.TaskGroup() as tasks:
+                well = tasks.create_task(first(printer, ""))
+                await until(lambda: far.waiting == 512)
+                with pytest.raises(DeviceError) as refused:
+                    await printer.print_slip(SLIP)
+                assert refused.value.code == "paper_out" and not well.done()
+                far.set(paper="ok")
+            assert await printer.print_slip(SLIP) is Outcome.PRINTED
+            assert len(far.slips) == 2
+
+
+async def test_a_ticket_that_may_wait_for_paper_in_the_printer_is_left_there() -> None:
+    async with scripted(id=None, sensors=None) as far, opened(far.port, **FAST, poll_s=0.001, speed_mm_s=500) as printer:
+        assert await printer.print_slip(SLIP) is Outcome.UNCONFIRMED
+        far.says["status"] = lambda question: b"\x72" if question == b"\x04" else b"\x12"
+        asked = len(far.asked)
+        async with asyncio.TaskGroup() as tasks:
+            looking = tasks.create_task(first(printer, "never"))
+            await far.until(lambda: len(far.asked) - asked > 600)
+            looking.cancel()
+        assert far.asked.count("clear") == 1, "the one at its opening"
 
 
 async def test_a_ticket_in_doubt_is_taken_back_and_the_printer_stays() -> None:

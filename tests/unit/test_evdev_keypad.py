@@ -18,7 +18,7 @@ from kiosd.registry import find
 from kiosd_drivers._keypad import DOWN, EV_KEY, EV_SYN, KEYS, SYN_DROPPED, SYN_REPORT, UP, KeyEdges
 from kiosd_drivers.evdev_keypad import DRIVER, Config, Keypad
 from kiosd_sim.keyboard import SimKeyboard
-from support.fardevices import keyboards
+from support.farinputs import keyboards
 from support.sim_pins import until
 
 KP0, KP1, KP2, NUMLOCK, REPEAT = KEYS["KP0"], KEYS["KP1"], KEYS["KP2"], 69, 2

@@ -1,4 +1,4 @@
-"""Buttons and lamps: the rule for contacts with made-up times, and the driver over gpiozero on simulated pins."""
+"""Buttons and lamps: the driver over gpiozero on simulated pins."""
 
 import asyncio
 import sys
@@ -6,22 +6,16 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
-from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from gpiozero import Device, DigitalInputDevice
-from hypothesis import given
-from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from kiosd.errors import DeviceError
 from kiosd.ports import ButtonPanel, Fault, LampState, Press
-from kiosd.registry import find
 from kiosd_drivers import _lamps, _press
-from kiosd_drivers._press import JABBER, Contact
+from kiosd_drivers._press import JABBER
 from kiosd_drivers.gpio_buttons import DRIVER, Config, Panel
 from kiosd_sim import pins as sim
 from kiosd_sim.pins import Pins, PinState
@@ -57,96 +51,6 @@ async def opened(config: Config) -> AsyncIterator[tuple[ButtonPanel, Reader]]:
         yield panel, Reader(items)
 
 
-# -- the rule, from times alone
-
-
-def contact(down: bool = False) -> Contact:
-    return Contact(debounce_s=0.05, stuck_s=10.0, down=down, at=100.0)
-
-
-def presses(of: Contact, *edges: tuple[bool, float]) -> list[float]:
-    return [at for down, at in edges if of.edge(down, at)]
-
-
-def test_the_first_closing_is_the_press_and_it_does_not_wait() -> None:
-    assert presses(contact(), (True, 101.0), (False, 101.2), (True, 102.0)) == [101.0, 102.0]
-
-
-def test_five_bounces_within_30_ms_are_one_press() -> None:
-    bounces = [(index % 2 == 0, 101.0 + index * 0.003) for index in range(10)]
-    assert presses(contact(), *bounces) == [101.0]
-
-
-def test_bounces_of_the_release_are_no_press() -> None:
-    assert presses(contact(), (True, 101.0), (False, 103.0), (True, 103.004), (False, 103.006)) == [101.0]
-
-
-@pytest.mark.parametrize(("gap", "second"), [(0.049, []), (0.051, [101.1])])
-def test_the_contact_must_have_been_quiet_for_50_ms(gap: float, second: list[float]) -> None:
-    assert presses(contact(), (True, 101.0), (False, 101.1 - gap), (True, 101.1)) == [101.0, *second]
-
-
-def test_a_contact_that_is_closed_at_the_start_gives_a_press_only_after_it_opened() -> None:
-    assert presses(contact(down=True), (False, 101.0), (True, 102.0)) == [102.0]
-
-
-def test_the_same_edge_told_twice_is_one_press() -> None:
-    assert presses(contact(), (True, 101.0), (True, 102.0), (False, 103.0), (True, 104.0)) == [101.0, 104.0]
-
-
-def test_a_contact_held_for_10_s_is_stuck_until_it_opens() -> None:
-    button = contact()
-    button.edge(True, 101.0)
-    assert [button.check(True, at) for at in (102.0, 110.9, 111.0, 112.0)] == [False, False, True, False]
-    assert button.stuck
-    button.edge(False, 112.5)
-    assert button.check(False, 113.0)
-    assert not button.stuck
-
-
-def test_a_shaking_contact_is_still_held() -> None:
-    button = contact()
-    button.edge(True, 101.0)
-    button.edge(False, 105.0)
-    assert not button.check(False, 105.0005)
-    button.edge(True, 105.001)
-    assert button.check(True, 111.0)
-
-
-def test_a_new_press_starts_the_time_anew() -> None:
-    button = contact()
-    assert presses(button, (True, 101.0), (False, 105.0), (True, 106.0)) == [101.0, 106.0]
-    assert not button.check(True, 111.0)
-    assert button.check(True, 116.0)
-
-
-def test_the_level_makes_good_a_lost_opening_edge() -> None:
-    button = contact()
-    assert presses(button, (True, 101.0)) == [101.0]
-    assert not button.check(False, 102.0)
-    assert not button.check(True, 112.0)
-    assert presses(button, (True, 112.0)) == [112.0]
-
-
-def test_a_level_read_before_its_edge_arrives_does_not_eat_the_press() -> None:
-    button = contact()
-    assert not button.check(True, 101.001)
-    assert presses(button, (True, 101.0)) == [101.0]
-
-
-@given(st.lists(st.tuples(st.booleans(), st.floats(0.0, 0.3)), max_size=60))
-def test_no_two_presses_are_closer_than_the_debounce_time(steps: list[tuple[bool, float]]) -> None:
-    button, now, found = contact(), 100.0, []
-    for down, gap in steps:
-        now += gap
-        if button.edge(down, now):
-            found.append(now)
-    assert all(later - earlier >= 0.05 for earlier, later in pairwise(found))
-
-
-# -- the driver, on pins
-
-
 async def test_a_press_arrives_with_the_time_of_the_callback(pins: Pins) -> None:
     async with opened(Config(buttons=TWO)) as (_, reader):
         before = time.clock_gettime(time.CLOCK_BOOTTIME)
@@ -159,7 +63,7 @@ async def test_a_press_arrives_with_the_time_of_the_callback(pins: Pins) -> None
 
 
 async def test_a_bouncing_contact_gives_one_press(pins: Pins) -> None:
-    # A long debounce time, for a busy machine may stretch the bounces; the 50 ms are tested above with exact times.
+    # A long debounce time, for a busy machine may stretch the bounces; the 50 ms are tested in test_contact.py with exact times.
     async with opened(Config(buttons=TWO, debounce_s=1.0)) as (_, reader):
         pins.bounce(4)
         pins.press(17, 0.001)
@@ -413,50 +317,3 @@ def test_a_callback_after_the_loop_has_ended_does_not_raise(pins: Pins) -> None:
     panel = asyncio.run(left_open())
     pins.press(4, 0.001)  # a callback that raised would be a ValueError here
     panel.close()
-
-
-# -- configuration
-
-
-def test_the_registry_finds_the_driver() -> None:
-    assert find("gpio_buttons") is DRIVER
-    assert DRIVER.port is ButtonPanel
-
-
-def test_the_least_configuration_has_the_fields_defaults() -> None:
-    config = Config.model_validate({"buttons": {"A": 4}})
-    assert (config.pull_up, config.debounce_s, config.stuck_s, config.lamps) == (True, 0.05, 10.0, {})
-
-
-@pytest.mark.parametrize(
-    ("data", "where", "what"),
-    [
-        ({"buttons": {}}, "buttons", "at least 1"),
-        ({"buttons": {"A": 28}}, "buttons.A", "less than or equal to 27"),
-        ({"buttons": {"A": -1}}, "buttons.A", "greater than or equal to 0"),
-        ({"buttons": {"A": "4"}}, "buttons.A", "valid integer"),
-        ({"buttons": {"A": True}}, "buttons.A", "valid integer"),
-        ({"buttons": {"A b": 4}}, "buttons.A b", "pattern"),
-        ({"buttons": {"": 4}}, "buttons.", "pattern"),
-        ({"buttons": {"a" * 17: 4}}, "buttons.aaaaaaaaaaaaaaaaa", "pattern"),
-        ({"buttons": {"A\n": 4}}, "buttons.A\n", "pattern"),
-        ({"buttons": {"A": []}}, "buttons.A", "at least 1"),
-        ({"buttons": {"A": [4, 28]}}, "buttons.A.1", "less than or equal to 27"),
-        ({"buttons": {"A": [4, 4]}}, "", "GPIO 4 is used twice: by button A and by button A"),
-        ({"buttons": {"A": [2]}, "pull_up": False}, "", "GPIO 2 has a fixed pull-up resistor"),
-        ({"buttons": {"A": 4, "B": 4}}, "", "GPIO 4 is used twice: by button A and by button B"),
-        ({"buttons": {"A": 4}, "lamps": {"A": 4}}, "", "GPIO 4 is used twice: by button A and by lamp A"),
-        ({"buttons": {"A": 2}, "pull_up": False}, "", "GPIO 2 has a fixed pull-up resistor"),
-        ({"buttons": {"A": 4}, "debounce_s": 0}, "debounce_s", "greater than or equal to 0.005"),
-        ({"buttons": {"A": 4}, "stuck_s": 0}, "stuck_s", "greater than 0"),
-        ({"buttons": {"A": 4}, "debounce_s": 0.5, "stuck_s": 0.5}, "", "debounce_s must be shorter than stuck_s"),
-        ({"buttons": {"A": 4}, "two": "all"}, "two", "'first', 'none' or 'both'"),
-        ({"buttons": {"A": 4}, "pins": {}}, "pins", "not permitted"),
-    ],
-)
-def test_a_wrong_configuration_says_where_and_what(data: dict[str, Any], where: str, what: str) -> None:
-    with pytest.raises(ValidationError) as caught:
-        Config.model_validate(data)
-    (error,) = caught.value.errors()
-    assert ".".join(str(part) for part in error["loc"] if part not in {"[key]", "one", "several"}) == where
-    assert what in error["msg"]

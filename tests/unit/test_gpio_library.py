@@ -7,7 +7,6 @@ import asyncio
 import logging
 import os
 import queue
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -30,6 +29,7 @@ from kiosd_drivers._gpio import remedy
 from kiosd_drivers.gpio_buttons import DRIVER, Config
 from kiosd_sim import pins as sim
 from kiosd_sim.pins import Pins
+from support.manager import Manager
 from support.sim_pins import simulated_pins, until
 from support.site import WEDNESDAY
 
@@ -86,26 +86,6 @@ def lgpio(pins: Pins, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lgpio]:
     it.calls.put(None)
 
 
-@pytest.fixture
-def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
-    """The other end of NOTIFY_SOCKET."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.bind(str(tmp_path / "notify"))
-        sock.setblocking(False)
-        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
-        yield sock
-
-
-def fed(manager: socket.socket) -> bool:
-    """Whether systemd got a sign of life since it was last asked."""
-    signs = []
-    while True:
-        try:
-            signs.append(manager.recv(4096))
-        except BlockingIOError:
-            return b"WATCHDOG=1" in signs
-
-
 async def session(until_press: bool) -> None:
     """One opening of the panel, as its supervisor does it: until a press, or until it is gone."""
     async with asyncio.timeout(10), DRIVER.open(CONFIG) as panel:
@@ -126,16 +106,16 @@ async def pressed(pins: Pins) -> None:
 
 
 async def test_a_thread_that_an_exception_killed_is_replaced_and_the_watchdog_never_starves(
-    pins: Pins, lgpio: Lgpio, manager: socket.socket
+    pins: Pins, lgpio: Lgpio, manager: Manager
 ) -> None:
     await pressed(pins)
     lgpio.die(can_live=True)
     feed(100.0)
-    assert fed(manager), "it has time to be replaced"
+    assert manager.fed(), "it has time to be replaced"
     await pressed(pins)
     assert lgpio.replaced == 2
     feed(100.0 + 2 * DEAD_S)
-    assert fed(manager)
+    assert manager.fed()
 
 
 async def test_an_open_panel_notices_that_the_thread_is_dead(pins: Pins, lgpio: Lgpio) -> None:
@@ -153,7 +133,7 @@ async def _gone() -> DeviceError:
 
 
 async def test_a_thread_that_stays_dead_starves_the_watchdog_until_it_lives(
-    lgpio: Lgpio, manager: socket.socket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    lgpio: Lgpio, manager: Manager, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with DRIVER.open(CONFIG):
         pass
@@ -166,17 +146,17 @@ async def test_a_thread_that_stays_dead_starves_the_watchdog_until_it_lives(
     clock = ManualClock(WEDNESDAY)
     async with asyncio.TaskGroup() as tasks:
         watchdog = tasks.create_task(interval_of_satellite(clock))
-        await until(lambda: fed(manager))
+        await until(manager.fed)
         await until(lambda: bool(VITAL._dead_since))
         clock.advance(10.0)
         with caplog.at_level(logging.CRITICAL):
             await until(lambda: "lgpio's callback thread is dead" in caplog.text)
-        assert not fed(manager)
+        assert not manager.fed()
         lgpio.can_live = True
         async with DRIVER.open(CONFIG):
             assert lgpio.replaced == 2
         clock.advance(10.0)
-        await until(lambda: fed(manager))
+        await until(manager.fed)
         watchdog.cancel()
 
 

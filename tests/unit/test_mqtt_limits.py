@@ -30,32 +30,12 @@ PER_S = 5
 EVERYBODY: tuple[OutsideRole, ...] = ("public", "officer", "receptionist", "manager")
 
 
-class SlowQueue(FakeQueue):
-    """Commands other than records of refusals wait while ``free`` is not set."""
-
-    def __init__(self, clock: ManualClock) -> None:
-        super().__init__(clock)
-        self.free = asyncio.Event()
-        self.free.set()
-
-    async def execute(self, command: Command) -> Reply:
-        if command.name == "report_refusal":
-            return await super().execute(command)
-        self.executed.append(command)
-        await self.free.wait()
-        return self.answer(command)
-
-    @property
-    def commands(self) -> list[Command]:
-        return [command for command in self.executed if command.name != "report_refusal"]
-
-
 @dataclass
 class Border:
     """Served commands behind a link that the test feeds."""
 
     link: FedLink
-    queue: SlowQueue
+    queue: FakeQueue
     clock: ManualClock
 
     def send(self, times: int = 1, client: str | None = "desk-1", name: str = "next", **more: Any) -> None:
@@ -74,7 +54,7 @@ NUMBERS = count(1)
 @asynccontextmanager
 async def serving(per_s: int = PER_S, roles: tuple[OutsideRole, ...] = EVERYBODY, repeat: Repeat | None = None) -> AsyncIterator[Border]:
     clock = ManualClock(NOON)
-    it = Border(FedLink(), SlowQueue(clock), clock)
+    it = Border(FedLink(), FakeQueue(clock), clock)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(serve_commands(it.queue, it.link, TOPICS, clock, roles, per_s, "mqtt-central", repeat))
         await settled()

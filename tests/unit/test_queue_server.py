@@ -67,7 +67,7 @@ async def test_a_malformed_command_is_answered_and_nothing_happens(case: str, ca
         answer = await served.ask("cmd/next", MALFORMED[case])
         assert (answer["status"], answer["code"]) == ("rejected", "malformed")
         assert answer["message"] and len(answer["message"]) < 300
-        assert served.near.asked == []
+        assert served.near.executed == []
         assert "malformed" in caplog.text
 
 
@@ -76,7 +76,7 @@ async def test_only_public_commands_are_known(name: str) -> None:
     async with serving() as served:
         answer = await served.ask(f"cmd/{name}", b"{}")
         assert (answer["status"], answer["code"]) == ("rejected", "unknown_command")
-        assert served.near.asked == []
+        assert served.near.executed == []
 
 
 async def test_content_of_a_malformed_command_is_not_repeated(caplog: pytest.LogCaptureFixture) -> None:
@@ -103,14 +103,14 @@ async def test_every_public_command_arrives_as_it_was_sent() -> None:
             reason = {"reason": "lainnya"} if kind.model_fields.get("reason") else {}
             command = kind.model_validate({key: value for key, value in (fields | reason).items() if key in kind.model_fields})
             await served.far.execute(command)
-            assert served.near.asked[-1] == command
+            assert served.near.executed[-1] == command
 
 
 async def test_nobody_outside_is_the_system(caplog: pytest.LogCaptureFixture) -> None:
     async with serving() as served:
         answer = await served.ask("cmd/next", b'{"counter": 1, "actor": "system"}')
         assert (answer["status"], answer["code"], answer["message"]) == ("rejected", "malformed", "actor: system is the daemon itself")
-        assert served.near.asked == []
+        assert served.near.executed == []
         assert (await served.far.snapshot()).sequence == 0, "and it serves on"
 
 
@@ -236,7 +236,7 @@ async def test_commands_beyond_the_limit_wait_their_turn(monkeypatch: pytest.Mon
         waiting = [group.create_task(served.far.execute(IssueTicket(service="A"))) for _ in range(8)]
         for _ in range(100):  # turns of the loop: more than eight commands need to arrive
             await asyncio.sleep(0)
-        assert len(served.near.asked) == 3
+        assert len(served.near.executed) == 3
         served.near.free.set()
         assert len({(await one).result["number"] for one in waiting}) == 8
 
@@ -244,7 +244,7 @@ async def test_commands_beyond_the_limit_wait_their_turn(monkeypatch: pytest.Mon
 async def test_followers_beyond_the_limit_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "LONG_AT_ONCE", 1)
     async with serving() as served:
-        await served.near.add(CounterOpened(counter=1))
+        served.near.add(CounterOpened(counter=1))
         async with aclosing(served.far.events(0)) as records:
             await anext(records)
             with pytest.raises(Unavailable, match=ERRORS["busy"]):
@@ -255,7 +255,7 @@ async def test_followers_beyond_the_limit_are_told(monkeypatch: pytest.MonkeyPat
 async def test_a_follower_that_left_makes_room_though_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "LONG_AT_ONCE", 1)
     async with serving(alive_s=0.01) as served:
-        await served.near.add(CounterOpened(counter=1))
+        served.near.add(CounterOpened(counter=1))
         async with aclosing(served.far.events(0)) as records:
             await anext(records)
         while True:  # until the server has found out
@@ -272,7 +272,7 @@ async def test_signs_of_life_keep_a_quiet_follower() -> None:
         first = group.create_task(anext(records))
         await asyncio.sleep(0.6)  # longer than the follower's patience: only signs of life can carry it over
         assert not first.done()
-        await served.near.add(CounterOpened(counter=1))
+        served.near.add(CounterOpened(counter=1))
         assert (await first).seq == 1
 
 

@@ -127,6 +127,10 @@ def test_the_machine_itself_books_numbers_for_writing_by_hand() -> None:
     booked = day.do(cmd.ReserveNumbers(service="A", count=3, actor="system"))
     assert booked.result == {"service": "A", "first": "A001", "last": "A003"}
     assert day.issue() == "A004"
+    before = day.book
+    assert day.do(cmd.ReserveNumbers(service="A", count=3, actor="system")).result == {}, "it has them already"
+    assert day.book == before
+    assert day.do(sample("reserve", count=3)).result["first"] == "A005", "a person may need more"
 
 
 def test_a_dead_printer_does_not_hold_a_button_for_ever() -> None:

@@ -52,7 +52,7 @@ class Kiosk:
         self.room.take(event)
         self.people.take(event)
 
-    async def press(self, pin: int) -> None:
+    async def press(self, _: Panel, pin: int) -> None:
         self._acted.set()
         place = self.room.places[1]
         if pin == 2:
@@ -114,7 +114,7 @@ async def test_nobody_scans_with_a_dead_scanner(monkeypatch: pytest.MonkeyPatch)
 async def test_a_panel_that_fails_under_the_finger_is_told() -> None:
     told: asyncio.Queue[str] = asyncio.Queue()
 
-    async def press(pin: int) -> None:
+    async def press(_: Panel, pin: int) -> None:
         raise ConnectionRefusedError("gone")
 
     async def scan(device: str, text: str) -> None:

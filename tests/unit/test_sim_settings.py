@@ -68,15 +68,45 @@ def test_every_difference_is_told(mqtt_port: int | None) -> None:
 
 def test_what_cannot_be_simulated_is_left_out_everywhere_and_told(tmp_path: Path) -> None:
     before = preset(2)
-    before["devices"]["scanner_1"] = {"driver": "evdev_scanner", "match": {"by_id": "usb-*-event-kbd"}}
+    before["devices"]["scanner_1"] = {"driver": "camera_scanner", "match": {"by_id": "usb-*-event-kbd"}}
     before["devices"]["board"] = {"driver": "wall_of_lamps"}
     sim = simulated(before, ports(before), None)
-    assert ("scanner_1", "left out: there is no simulation of evdev_scanner") in sim.differences
+    assert ("scanner_1", "left out: there is no simulation of camera_scanner") in sim.differences
     assert ("board", "left out: there is no simulation of wall_of_lamps") in sim.differences
     assert "scanner" not in sim.document["counters"]["1"] and "call_board" not in sim.document
     path = tmp_path / "kiosd.toml"
     path.write_text(tomli_w.dumps(sim.document))
     assert load(path).counters[1].scanner is None
+
+
+def on_keyboards() -> dict[str, Any]:
+    """A preset whose first counter has a keypad and a scanner that types."""
+    before = preset(1)
+    keys = {"KPENTER": "advance", "ENTER": "advance", "KPPLUS": "repeat"}
+    before["devices"]["keys_1"] = {"driver": "evdev_keypad", "match": {"by_id": "usb-*_Keypad-event-kbd", "phys": "usb-*"}, "keys": keys}
+    before["devices"]["scanner_1"] = {"driver": "evdev_scanner", "match": {"name": "WIT*"}, "layout": "de", "ends": ["tab"]}
+    return before
+
+
+def test_a_keypad_and_a_scanner_that_types_differ_in_where_they_are_and_type_as_americans(tmp_path: Path) -> None:
+    before = on_keyboards()
+    sim = simulated(before, {**ports(before), "keys_1": "/sim/keys_1", "scanner_1": "/sim/scanner_1"}, None)
+    assert sim.document["devices"]["keys_1"] == {**before["devices"]["keys_1"], "match": {"path": "/sim/keys_1"}}
+    assert sim.document["devices"]["scanner_1"] == {"driver": "evdev_scanner", "match": {"path": "/sim/scanner_1"}, "ends": ["tab"]}
+    assert ("keys_1", "match.path /sim/keys_1 instead of by_id usb-*_Keypad-event-kbd, phys usb-*") in sim.differences
+    assert ("scanner_1", "types as an American keyboard: layout left out") in sim.differences
+    path = tmp_path / "kiosd.toml"
+    path.write_text(tomli_w.dumps(sim.document))
+    assert load(path).counters[1].keys == "keys_1"
+
+
+def test_the_floor_plan_knows_a_keypads_keys_by_what_they_do_and_by_what_is_printed_on_them() -> None:
+    keys = floor(on_keyboards()).desk("1").keys
+    assert keys.buttons == {"advance": 96, "repeat": 78}
+    assert [keys.contact(pin(keys, name, "counter 1")) for name in ("advance", "KP5")] == ["key KPENTER", "key KP5"]
+    with pytest.raises(Refused) as no:
+        pin(keys, "next", "counter 1")
+    assert "there are: advance, repeat, KP0" in str(no.value.facts["message"])
 
 
 def test_a_ticket_machine_of_which_nothing_is_left_goes_too() -> None:

@@ -1,6 +1,7 @@
 """[voice] in a hub's and a satellite's configuration, in the presets, and on the way to a station."""
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,19 @@ from support.fakequeue import FakeQueue, as_queue
 from support.site import WEDNESDAY
 
 CONFIG = Path(__file__).parents[2] / "config"
-COMMENTED = re.compile(r"^# (?=\[(?:devices\.)?voice\]$|(?:announcer|repeat|numbers|driver|card|lexicon) = )", re.MULTILINE)
-PRESETS = [f"tipe-{kind}" for kind in (1, 3, 4)] + ["satellite-papan"]
+PAGE = CONFIG.parent / "docs" / "drivers" / "aplay_voice.md"
+PRESETS = [f"tipe-{kind}" for kind in (1, 2, 3, 4)] + ["satellite-papan"]
 
 
 def uncommented(name: str, directory: Path) -> Path:
-    """The preset with the voice that it shows switched on."""
-    text, found = COMMENTED.subn("", (CONFIG / f"{name}.toml").read_text())
-    assert found >= 5
+    """The preset with the voice that it shows switched on, by the command of the driver's page."""
+    before = (CONFIG / f"{name}.toml").read_text()
+    (script,) = re.findall(r"^sudo sed -i '(.+)' /etc/kiosd/kiosd\.toml", PAGE.read_text(), re.MULTILINE)
     path = directory / "kiosd.toml"
+    path.write_text(before)
+    subprocess.run(["sed", "-i", script, str(path)], check=True)
+    text = path.read_text()
+    assert len(set(text.splitlines()) - set(before.splitlines())) >= 8
     path.write_text(re.sub("^calendars = .*$", "", text, flags=re.MULTILINE))
     return path
 
@@ -33,12 +38,13 @@ def test_the_voice_that_a_preset_shows_is_good_and_gets_a_station(name: str, tmp
     settings = load_any(uncommented(name, tmp_path))
     assert isinstance(settings, SatelliteSettings) == name.startswith("satellite")
     assert settings.voice is not None and settings.voice.announcer == "voice"
+    assert settings.voice.quiet == ()
     assert settings.voice.numbers == ("never" if isinstance(settings, SatelliteSettings) else "without_paper")
     clock = ManualClock(WEDNESDAY)
     places = Places(as_queue(FakeQueue(clock)), clock, settings.devices, "id")
-    (work,) = places.voice(settings.voice)
+    (work,) = places.voice(settings.voice, settings.site.timezone)
     work.close()
-    assert places.voice(None) == []
+    assert places.voice(None, settings.site.timezone) == []
 
 
 def test_a_satellite_may_have_a_voice_alone(tmp_path: Path) -> None:
@@ -68,12 +74,45 @@ def changed(path: Path, old: str, new: str) -> list[str]:
         ('"without_paper"', '"sometimes"', "[voice] numbers: found 'sometimes'"),
         ('displays = ["board"]', 'displays = ["voice"]', "[call_board] displays, item 1: found 'voice', which is a voice"),
         ("plughw:CARD=vc4hdmi0", "hw:0", "[devices.voice] card: found 'hw:0'"),
+        ("quiet = []", "quiet = true", "[voice] quiet: found true; allowed: a list in brackets"),
+        ("quiet = []", 'quiets = ["12:00-13:00"]', "[voice] quiets: unknown key; did you mean 'quiet'?"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, old: str, new: str, says: str) -> None:
     path = uncommented("tipe-1", tmp_path)
     lines = changed(path, old, new)
     assert any(says in line for line in lines), lines
+
+
+@pytest.mark.parametrize(
+    ("times", "says"),
+    [
+        ('["13:00-12:00"]', "a session ends after it begins"),
+        ('["22:00-06:00"]', "a session ends after it begins"),
+        ('["12-13"]', 'a session is written "HH:MM-HH:MM"'),
+        ('["12:00-24:30"]', 'a session is written "HH:MM-HH:MM"'),
+        ('["12:00-13:00", "12:30-14:00"]', "sessions of one day follow each other and do not overlap"),
+        ('["15:00-16:00", "12:00-13:00"]', "sessions of one day follow each other and do not overlap"),
+    ],
+)
+def test_quiet_hours_are_refused_in_the_words_of_opening_hours(tmp_path: Path, times: str, says: str) -> None:
+    path = uncommented("tipe-1", tmp_path)
+    text = path.read_text()
+    quiet = changed(path, "quiet = []", f"quiet = {times}")
+    path.write_text(re.sub(r"^\[hours\]\n(?:(?!\[).*\n)*", f"[hours]\nmonday = {times}\n", text, flags=re.MULTILINE))
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    opening = str(caught.value).splitlines()
+    assert len(quiet) == 1 and says in quiet[0]
+    assert [line.replace("[hours] monday", "[voice] quiet") for line in opening] == quiet
+
+
+def test_quiet_hours_are_taken(tmp_path: Path) -> None:
+    path = uncommented("tipe-1", tmp_path)
+    path.write_text(path.read_text().replace("quiet = []", 'quiet = ["00:00-07:00", "12:00-13:00", "21:00-24:00"]'))
+    settings = load(path)
+    assert settings.voice is not None
+    assert [str(one) for one in settings.voice.quiet] == ["00:00-07:00", "12:00-13:00", "21:00-24:00"]
 
 
 def test_a_voice_of_nobody_is_told(tmp_path: Path) -> None:
