@@ -1,10 +1,11 @@
 """A link over MQTT 5, or 3.1.1 where a broker has no better: the daemon's way to paho.
 
-Rule 1  paho's callbacks run in paho's thread, some under its locks: they only hand over to the loop, and cannot raise. An exception there
-        would end that thread without a word, and ``is_connected()`` would stay true (paho#704).
+Rule 1  paho's callbacks run in paho's thread, some under its locks: they count, hand over to the loop, and cannot raise. An exception
+        there would end that thread without a word, and ``is_connected()`` would stay true (paho#704).
 Rule 2  paho never queues. At most ``window`` messages (or the broker's Receive Maximum) are inside it, the rest wait here; when the
         connection ends, everything that was not acknowledged fails with ``Unavailable`` and paho forgets it before it connects again.
-        Its own queue is RAM, ignores its limit after a reconnect (paho#492) and would send everything a second time.
+        Its own queue is RAM, ignores its limit after a reconnect (paho#492) and would send everything a second time. What a busy loop
+        sends before it learns that a connection ended is refused: paho would send it over the next, ahead of what is owed.
 Rule 3  Only the reason code of MQTT 5 tells whether a message was taken: ``is_published()`` is true for a refused one. MQTT 3.1.1 has
         none: there a message that was acknowledged counts as taken.
 Rule 4  A broker that is silent is given up after 1.5 times ``keepalive_s``, or 20 s after the first message that it did not acknowledge.
@@ -69,6 +70,7 @@ class MqttLink:
         self._with_retained: set[str] = set()
         self._max_packet = sys.maxsize
         self._conn, self._online, self._open, self._why = 0, False, True, ""
+        self._ended = self._before = 0  # connections that have ended, as paho's thread knows it, and before the present one
         self._connected_at = 0.0
         self._patience: asyncio.TimerHandle | None = None
         self._changed = asyncio.Event()
@@ -84,7 +86,7 @@ class MqttLink:
         client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTv5 if self._v5 else MQTTv311)
         client.suppress_exceptions = True
         client.max_inflight_messages_set(0)  # no queue in paho: the window is ours
-        client.on_pre_connect = _forget
+        client.on_pre_connect = packets.forget
         client.on_socket_open = packets.no_delay
         client.on_connect = self._on_connect
         client.on_connect_fail = lambda _client, _data: self._hand_over(self._failed, str(sys.exc_info()[1]))  # paho calls it in an except
@@ -102,9 +104,10 @@ class MqttLink:
         if reason.is_failure:
             self._why = f"the broker refused the connection: {reason}"  # told by on_disconnect, which comes next
         else:
-            self._hand_over(self._connected, properties)
+            self._hand_over(self._connected, properties, self._ended)
 
     def _on_disconnect(self, client: Client, _data: Any, flags: DisconnectFlags, reason: ReasonCode, _properties: Any) -> None:
+        self._ended += 1  # only this thread writes it
         taken_over = reason.value == SESSION_TAKEN_OVER
         self._draw_delays(client, taken_over)  # here, for paho reads them as soon as this returns
         words = "the broker ended the connection" if flags.is_disconnect_packet_from_server else "connection lost"
@@ -156,7 +159,8 @@ class MqttLink:
             properties = packets.properties(will, packets.WILL_DELAY_S) if self._v5 else None
             self._client.will_set(will.topic, will.payload, will.qos, will.retain, properties)
 
-    def _connected(self, properties: Properties | None) -> None:
+    def _connected(self, properties: Properties | None, before: int) -> None:
+        self._before = before
         self._window.size = min(self._settings.window, getattr(properties, "ReceiveMaximum", 65_535))
         self._max_packet = getattr(properties, "MaximumPacketSize", sys.maxsize)
         self._connected_at = self._clock.now().monotonic
@@ -254,6 +258,8 @@ class MqttLink:
                 wire.shutdown(socket.SHUT_RDWR)  # type: ignore[attr-defined]  # paho's type knows less than a socket has
 
     def _transmit(self, message: Message) -> int:
+        if self._ended != self._before:
+            raise Unavailable("the connection has just ended")
         return packets.transmit(self._client, message, self._v5)
 
     def _settled(self, mid: int, reason: ReasonCode) -> None:
@@ -291,8 +297,3 @@ class MqttLink:
         for reason in reasons:
             if reason.is_failure:
                 log.error("mqtt: the broker refused a subscription: %s", reason)
-
-
-def _forget(client: Client, _data: Any) -> None:
-    """Rule 2: what the last connection did not deliver has failed; it must not be sent behind our back."""
-    client.drop_out_messages()

@@ -112,3 +112,8 @@ def refusal(reason: ReasonCode) -> Refused | None:
 def no_delay(_client: Client, _data: Any, sock: Any) -> None:
     """Without it a reply waits for the broker's delayed acknowledgement: 44 ms instead of 2."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def forget(client: Client, _data: Any) -> None:
+    """What the last connection did not deliver has failed; it must not be sent behind our back."""
+    client.drop_out_messages()

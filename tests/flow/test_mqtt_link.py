@@ -1,6 +1,7 @@
 """The link over a real mosquitto: what it says of itself, what it promises of a message, and what happens when the wire fails."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
@@ -73,6 +74,32 @@ async def test_publish_tells_whether_anybody_listens(mosquitto: Broker) -> None:
         await connected(link)
         with pytest.raises(Refused, match="nobody_listens"):
             await link.publish(Message("nowhere", b"x"))
+
+
+async def test_a_busy_loop_sends_nothing_over_the_next_connection(mosquitto: Broker) -> None:
+    """It does not know yet that the old one ended; what it sends would overtake what is owed since then."""
+    with peer(mosquitto.port, "peer", "t/#") as other:
+        async with open_link(mosquitto.port) as link:
+            conn = await connected(link)
+            cut_behind_its_back(link)
+            with pytest.raises(Unavailable):
+                await link.publish(Message("t/early", b""))
+            await lost(link, conn)
+            await connected(link)
+            await link.publish(Message("t/late", b""))
+            await other.until(lambda: other.messages)
+            assert [message.topic for message in other.messages] == ["t/late"]
+
+
+def cut_behind_its_back(link: MqttLink) -> None:
+    """End the connection and let paho's thread make another, while the loop is busy and hears of neither."""
+    client, deadline = link._client, time.monotonic() + 5
+    ended: list[object] = []
+    client.on_log = lambda *_: ended.append(client.is_connected())
+    link._break_off("cut")
+    while not (False in ended and client.is_connected()):
+        assert time.monotonic() < deadline
+        time.sleep(0.001)  # the loop shall not run: paho's thread alone goes on
 
 
 async def test_publish_tells_what_the_broker_forbids(tmp_path: Path) -> None:
