@@ -206,10 +206,10 @@ BAD: list[tuple[str, Callable[[Case], object], str, str]] = [
             "PrivateDevices=true",
             "ProcSubset=pid",
             "DevicePolicy=closed",
-            "RestrictAddressFamilies=AF_UNIX AF_INET",
             "BindsTo=dev-usb-lp0.device",
         )
     ),
+    ("unit", lambda c: edit(c, UNIT, "AF_INET6 AF_NETLINK", "AF_INET6"), "note", "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6"),
     ("unit", lambda c: edit(c, UNIT, "SupplementaryGroups=gpio", "SupplementaryGroups=i2c gpio"), "failed", "group i2c"),
     ("unit", lambda c: forget(c, "etc/systemd/system/multi-user.target.wants/kiosd.service"), "note", "not enabled"),
     ("systemd", lambda c: c.board.programs.update(systemctl="systemd 247 (247.3-7)"), "failed", "247"),
