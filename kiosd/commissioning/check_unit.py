@@ -27,8 +27,13 @@ def _on(values: list[str]) -> bool:
     return bool(values) and values[-1].lower() in YES
 
 
+def _listed(values: list[str]) -> list[str]:
+    """Of a key whose values add up: those after the last empty one, which takes back what stands before it (systemd.exec(5))."""
+    return values[len(values) - values[::-1].index("") :] if "" in values else values
+
+
 def _lacks(word: str) -> Callable[[list[str]], bool]:
-    return lambda values: not any(word in value for value in values)
+    return lambda values: not any(word in value for value in _listed(values))
 
 
 RULES = (
@@ -39,7 +44,7 @@ RULES = (
     Rule("ProcSubset", lambda values: values[-1:] == ["pid"], "gpiozero cannot read the model of the board", "ProcSubset=all"),
     Rule("DevicePolicy", lambda values: values[-1:] in (["closed"], ["strict"]), "a device whose module is loaded later is shut out",
          "DevicePolicy=auto"),
-    Rule("RestrictAddressFamilies", lambda values: bool(values) and _lacks("AF_NETLINK")(values), "plugging in is noticed late",
+    Rule("RestrictAddressFamilies", lambda values: bool(_listed(values)) and _lacks("AF_NETLINK")(values), "plugging in is noticed late",
          "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK"),
     Rule("BindsTo", lambda values: any(".device" in value for value in values), "a pulled device stops the queue", "no BindsTo="),
     Rule("Environment", _lacks("GPIOZERO_PIN_FACTORY="), "a missing pin library would not be noticed",

@@ -200,12 +200,13 @@ BAD: list[tuple[str, Callable[[Case], object], str, str]] = [
     ("unit", lambda c: edit(c, UNIT, "Environment=GPIOZERO_PIN_FACTORY", "# "), "note", "Environment="),
     ("unit", lambda c: edit(c, UNIT, "WorkingDirectory=", "# "), "note", "no WorkingDirectory="),
     *(
-        ("unit", lambda c, line=line: c.board.file(f"/{UNIT}.d/hard.conf", f"[Service]\n{line}\n"), "note", line)
+        ("unit", lambda c, line=line: c.board.file(f"/{UNIT}.d/hard.conf", f"[Service]\n{line}\n"), "note", line.splitlines()[-1])
         for line in (
             "ProtectClock=yes",
             "PrivateDevices=true",
             "ProcSubset=pid",
             "DevicePolicy=closed",
+            "RestrictAddressFamilies=\nRestrictAddressFamilies=AF_UNIX AF_INET",
             "BindsTo=dev-usb-lp0.device",
         )
     ),
