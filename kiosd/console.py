@@ -259,4 +259,8 @@ def check_config(args: argparse.Namespace) -> int:
         print(json.dumps(tables.satellite_facts(settings)) if args.json else tables.satellite(settings))
     else:
         print(json.dumps(tables.config_facts(settings)) if args.json else tables.config(settings))
+    for name, device in settings.devices.items():
+        for key, path in device.config.site_files().items():
+            if not Path(path).exists():
+                print(f"note: devices.{name}.{key}: {path} is not there yet", file=sys.stderr)
     return DONE

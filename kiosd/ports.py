@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, ClassVar, Protocol, Self, TypeVar
+from typing import Annotated, ClassVar, Protocol, Self, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationInfo
 
@@ -44,6 +44,11 @@ class DriverConfig(BaseModel):
         """With what the place of the device (``ticket``, ``keys``, ``rating``) makes of settings that were left open."""
         del role
         return self
+
+    def site_files(self) -> dict[str, str]:
+        """The files and directories of the site (``SiteFile``) that it names, by the name of the setting. They need not be there."""
+        optional = (name for name, field in type(self).model_fields.items() if SiteFile in get_args(field.annotation))
+        return {name: path for name in optional if (path := getattr(self, name)) is not None}
 
 
 def from_folder(path: Path, info: ValidationInfo) -> Path:
@@ -216,9 +221,9 @@ class TicketPrinter(Protocol):
 
     ``columns`` is the width of the paper in size-1 characters. ``print_slip`` returns the outcome, and raises ``DeviceError`` when nothing
     was printed for sure: then the same slip may be printed again. Codes: those of ``CANNOT_PRINT`` when the printer says why it cannot, and
-    when it is not there ``timeout``, ``absent``, ``permission``, ``io``. ``watch`` yields a ``Fault`` whenever the state changes, with a
-    code of ``CANNOT_PRINT`` or with one with which it prints all the same (``paper_near_end``, ``unconfirmed``, ``logo``; ``""``: all is
-    well), and raises ``DeviceError`` when the printer is gone.
+    when it is not there or nobody can talk to it ``timeout``, ``absent``, ``permission``, ``jabber``, ``io``. ``watch`` yields a ``Fault``
+    whenever the state changes, with a code of ``CANNOT_PRINT`` or with one with which it prints all the same (``paper_near_end``,
+    ``unconfirmed``, ``logo``; ``""``: all is well), and raises ``DeviceError`` when the printer is gone.
     """
 
     @property

@@ -4,6 +4,8 @@ Rule 1  Waits 1, 2, 4 ... 60 s between tries (architecture: errors by reaction),
 Rule 2  When something was plugged in, it may be this one: it is tried as soon as udev is done with it.
 Rule 3  Opening and closing have an end. A driver has deadlines of its own; this is for one that has a hole in them.
 Rule 4  A ``JournalError`` is nobody's device and passes through.
+Rule 5  A device that changes its mind all the time fills neither the journal nor the log: after ``CHANGES`` in a row its changes are told
+        at a pace, and the last one always.
 """
 
 import asyncio
@@ -29,6 +31,8 @@ OPEN_S = 60.0  # more than any driver's own deadlines; python-escpos needs 30 s 
 CLOSE_S = 10.0
 LEAVE_S = 1.2  # the same when the daemon stops: Ctrl-C ends everything within 2 s
 GOOD_AFTER_S = 10.0  # a device that worked this long starts again at the first wait
+CHANGES = 6  # of a device's health that are told as they come: a new roll of paper is four or five
+CHANGE_EVERY_S = 20.0  # afterwards; 150 bytes of journal each
 
 State = Literal["ok", "degraded", "down"]
 
@@ -37,21 +41,29 @@ Report = Callable[[str, State, str, str], Awaitable[None]]
 """Where health goes: device, state, a machine word, a sentence."""
 
 
+Told = tuple[State, str, str]
+
+
 class Health:
     """One device's health: up, down, and the faults it lives with, by what they are about."""
 
     def __init__(self, device: str, report: Report) -> None:
         self.device, self._report = device, report
         self._faults: dict[str, Fault] = {}
+        self._clock: Clock | None = None
+        self._told: Told | None = None
+        self._last: Told | None = None
+        self._free, self._counted_at = float(CHANGES), 0.0
+        self._owed = asyncio.Event()
 
     async def up(self) -> None:
         """The device was opened."""
         self._faults = {}
-        await self._report(self.device, "ok", "", "")
+        await self._tell("ok", "", "")
 
     async def down(self, code: str, detail: str) -> None:
         """The device cannot be used."""
-        await self._report(self.device, "down", code, detail[:200])
+        await self._tell("down", code, detail[:200])
 
     async def fault(self, fault: Fault) -> None:
         """The device works, but a person should know; an empty code says that it is over."""
@@ -60,10 +72,62 @@ class Health:
             self._faults[fault.subject] = fault
         worst = next(iter(self._faults.values()), None)
         if worst is None:
-            await self._report(self.device, "ok", "", "")
+            await self._tell("ok", "", "")
         else:
             detail = "; ".join(one.detail for one in self._faults.values())
-            await self._report(self.device, "degraded", worst.code, detail[:200])
+            await self._tell("degraded", worst.code, detail[:200])
+
+    @asynccontextmanager
+    async def at_a_pace(self, clock: Clock) -> AsyncIterator[None]:
+        """Within this block changes are told at a pace (rule 5); what was held back when it ends is told no more."""
+        self._clock, self._counted_at = clock, clock.now().monotonic
+        async with asyncio.TaskGroup() as tasks:
+            late = tasks.create_task(self._tell_late(clock))
+            try:
+                yield
+            finally:
+                late.cancel()
+
+    async def _tell(self, state: State, code: str, detail: str) -> None:
+        self._last = (state, code, detail)
+        if self._last == self._told:
+            if state == "down":  # each try that failed
+                await self._tell_last()
+        elif self._wait_s() <= 0.0:
+            await self._tell_last()
+        else:
+            self._owed.set()
+
+    async def _tell_late(self, clock: Clock) -> None:
+        while True:
+            await self._owed.wait()
+            await clock.sleep(max(0.0, self._wait_s()))
+            self._owed.clear()
+            if self._last != self._told:
+                await self._tell_last()
+
+    def _wait_s(self) -> float:
+        """How long the next change has to wait; at most 0 when it is free to go."""
+        if self._clock is None:
+            return 0.0
+        now = self._clock.now().monotonic
+        self._free = min(float(CHANGES), self._free + (now - self._counted_at) / CHANGE_EVERY_S)
+        self._counted_at = now
+        return (1.0 - self._free) * CHANGE_EVERY_S
+
+    async def _tell_last(self) -> None:
+        """Report how it is now. Opening and failing are logged by ``supervise``, with its next try."""
+        before, last = self._told, self._last
+        if last is None:
+            return
+        if last != before:
+            self._free -= 1.0
+            if last[0] == "degraded":
+                log.warning("%s: %s", self.device, last[2])
+            elif last[0] == "ok" and before is not None and before[0] == "degraded":
+                log.info("%s: all is well again", self.device)
+        self._told = last
+        await self._report(self.device, *last)
 
 
 async def supervise(
@@ -77,7 +141,18 @@ async def supervise(
 
     ``plugs`` tells when something was plugged in.
     """
-    wait, said, plugs = FIRST_WAIT_S, "", plugs or Plugs()
+    async with health.at_a_pace(clock):
+        await _keep_going(open_, use, health, clock, plugs or Plugs())
+
+
+async def _keep_going(
+    open_: Callable[[], AbstractAsyncContextManager[D]],
+    use: Callable[[D, Health], Awaitable[None]],
+    health: Health,
+    clock: Clock,
+    plugs: Plugs,
+) -> None:
+    wait, said = FIRST_WAIT_S, ""
     while True:
         opened_at, count = None, plugs.count
         try:

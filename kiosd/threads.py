@@ -4,6 +4,7 @@ Inbox: a foreign thread hands a value to the loop. It never runs our code over t
        lgpio's one dispatch thread or paho's network thread.
 Lane:  the loop runs blocking calls of one device, in order, in that device's own thread.
 Reader: one daemon thread that waits for a device's input and hands it to an Inbox.
+once:   what several lanes need and only one may make, such as the import of a library that is not made for two at once.
 
 VITAL:  threads of libraries without which a device can never work again, although all else goes on. systemd's watchdog asks for them.
 """
@@ -25,6 +26,19 @@ T = TypeVar("T")
 DEAD_S = 10.0  # what a driver has to replace a thread before the process must be started anew
 END_S = 2.0  # a reader that was woken needs microseconds to end
 MOST_HUNG = 3  # threads of one name that wait for calls which do not come back; a device opened anew each minute would leave a thread each
+
+
+def once(make: Callable[[], T]) -> Callable[[], T]:
+    """``make``'s value for every thread: the first one makes it while the others wait. After an error the next one tries again."""
+    alone, made = threading.Lock(), list[T]()
+
+    def value() -> T:
+        with alone:
+            if not made:
+                made.append(make())
+            return made[0]
+
+    return value
 
 
 class Inbox(Generic[T]):

@@ -3,7 +3,8 @@
 Rule 1  A code is 1 to 512 printable characters before its end (CR, LF or CRLF); STX before it and ETX after it are not part of it.
 Rule 2  Whatever breaks a code (a control character, too many, silence in the middle) gives one ``BadScan``, and the rest of it is skipped.
 Rule 3  A code is personal: it is in no message and no log; only ``Scan`` carries it, and its ``repr`` hides it (domain section 9).
-Rule 4  A scanner that sends more codes than anybody can scan is out of order: an error, so that its supervisor lets it rest for a while.
+Rule 4  A scanner that sends more codes than anybody can scan, or types on and on without a code, is out of order: an error, so that its
+        supervisor lets it rest for a while.
 """
 
 import logging
@@ -24,6 +25,7 @@ MAX_BYTES = 4 * MAX_LENGTH + 3  # UTF-8 needs at most four bytes for a character
 STX, ETX = 0x02, 0x03
 TERMINATORS = b"\r\n"
 CONTROL = frozenset((*range(0x20), 0x7F)) - {ETX}  # an ETX is judged at the end of the code, where it is allowed
+ENDLESS = 8 * MAX_BYTES  # bytes without a code; 4 s of 4000 characters a second, and more than twenty of the longest codes in ASCII
 BURST = 100  # codes at once; a batch scanner that empties its memory sends some dozens
 PER_S = 10.0  # codes a second, for ever; a person manages two, a scanner that looks by itself five
 
@@ -57,6 +59,12 @@ class Assembler:
         self._code = bytearray()
         self._skip = Skip.NOTHING
         self._last = 0.0
+        self._run = 0  # bytes since the last code or silence
+
+    @property
+    def endless(self) -> bool:
+        """Whether so much came without a code that it is no scanning any more."""
+        return self._run > ENDLESS
 
     @property
     def busy(self) -> bool:
@@ -65,7 +73,7 @@ class Assembler:
 
     def feed(self, data: bytes, at: float) -> list[Scan | BadScan]:
         """What is complete, or spoiled, with ``data`` read at ``at`` (seconds since boot)."""
-        self._last = at
+        self._came(len(data), at)
         return [code for byte in data for code in self._take(byte, at)]
 
     def tick(self, at: float) -> list[Scan | BadScan]:
@@ -80,12 +88,16 @@ class Assembler:
 
     def reject(self, reason: str, at: float, skip: Skip = Skip.CODE) -> list[Scan | BadScan]:
         """Throw the code in hand away, and what follows of it; a code is rejected once."""
-        self._last = at
+        self._came(1, at)
         if self._skip >= skip:
             return []
         self._code.clear()
         self._skip = skip
         return [BadScan(reason, at)]
+
+    def _came(self, count: int, at: float) -> None:
+        self._run = count + (self._run if at - self._last < self.idle_s else 0)
+        self._last = at
 
     def _take(self, byte: int, at: float) -> list[Scan | BadScan]:
         if byte in self.ends:
@@ -101,6 +113,8 @@ class Assembler:
         if self._skip is Skip.UNTIL_SILENCE:
             return []
         raw = bytes(self._code).removesuffix(bytes([ETX]))  # a skipped code holds no bytes; an empty line is no code
+        if raw or self._skip:
+            self._run = 0
         self._reset()
         if not raw:
             return []
@@ -195,5 +209,7 @@ def _read(name: str, source: Source, wake: int, inbox: Inbox[Scan | BadScan]) ->
         found = [*(source.take(at) if ready else ()), *source.codes.tick(at)]
         for code in found:
             inbox.put_from_thread(code)
+        if source.codes.endless:
+            raise DeviceError(f"{name}: types on and on without the end of a code; which end is it set to send (ends)?", "jabber")
         if pace.exceeded(len(found), at):
             raise DeviceError(f"{name}: sends more codes than anybody can scan, over {PER_S:g} a second", "jabber")

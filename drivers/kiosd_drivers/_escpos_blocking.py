@@ -4,14 +4,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from kiosd.errors import DeviceError
-from kiosd.ports import Fault, Outcome, Slip
+from kiosd.ports import CANNOT_PRINT, Fault, Outcome, Slip
 from kiosd_drivers._escpos_config import Config
 from kiosd_drivers._escpos_encoder import Paper, encode, length_mm, load
 from kiosd_drivers._escpos_logo import load_logo
 from kiosd_drivers._escpos_states import PRINTS
-from kiosd_drivers._escpos_status import Conversation, Marker
+from kiosd_drivers._escpos_status import CLEAR_S, Conversation, Known, Marker, asking_s
 from kiosd_drivers._wires import SerialSettings, open_wire
 
+SLIP_BYTES = 8192  # more than any slip has, its logo left out; a code as a picture is the largest part
+BITS_PER_BYTE = 10  # on a serial line: start, 8, stop
 DOUBT_POLLS = 20  # a silent printer is asked anew at every 20th poll
 UNCONFIRMED = Fault("unconfirmed", "it cannot say that a ticket came out: none counts as printed (confirm = false: they do)")
 
@@ -19,11 +21,14 @@ UNCONFIRMED = Fault("unconfirmed", "it cannot say that a ticket came out: none c
 class BlockingPrinter:
     """``gone`` is why it cannot be used any more: whoever sets it calls ``cancel``, and ``close`` is called in the thread.
 
-    ``tell`` gets the states that the printer says by itself while it prints.
+    ``tell`` gets the states that the printer says by itself while it prints; ``known`` is what was learned of it before. ``found``:
+    why it could not print when it was opened.
     """
 
-    def __init__(self, config: Config, tell: Callable[[Fault], None]) -> None:
+    def __init__(self, config: Config, known: Known, tell: Callable[[Fault], None]) -> None:
         self.gone: DeviceError | None = None
+        self.found: Fault | None = None
+        self._known = known
         self._tell = tell
         self._config = config
         self._paper = Paper(config.columns, config.cut, config.feed_dots, config.qr)
@@ -32,8 +37,11 @@ class BlockingPrinter:
         self._polls = 0
 
     def load(self) -> None:
-        """Import the encoder and read the logo."""
-        load()
+        """Import the encoder and read the logo; ``DeviceError`` when there is no room for what the import needs."""
+        try:
+            load()
+        except OSError as error:
+            raise DeviceError(f"{self._config.place}: the encoder cannot be loaded: {error}", "io") from error
         try:
             if self._config.logo is not None:
                 self._paper = replace(self._paper, logo=load_logo(self._config.logo, self._config.columns))
@@ -41,11 +49,26 @@ class BlockingPrinter:
             self._lasting.append(Fault("logo", f"tickets have no logo: {error}"))
 
     def open(self) -> None:
-        """Find the printer; ``DeviceError`` when it is not there."""
+        """Find the printer; ``DeviceError`` when it is not there. One that failed is asked how it is at once: it may be there as it was."""
         config = self._config
         serial = SerialSettings(config.baudrate, config.rtscts, config.xonxoff)
         wire = open_wire(config.find(), serial, config.connect_s)
-        self._talk = Conversation(wire, config.answer_s, config.status, config.confirm, self._heard)
+        self._talk = Conversation(wire, config.answer_s, config.status, config.confirm, self._heard, self._known)
+        if self._known.failed:
+            state = self.poll()
+            self.found = state if state.code in CANNOT_PRINT else None
+
+    @property
+    def asking_s(self) -> float:
+        """The longest that ``poll`` takes."""
+        return asking_s(self._config.answer_s)
+
+    @property
+    def printing_s(self) -> float:
+        """The longest that ``print`` takes on a slow line, with everything going wrong in its last moment."""
+        config = self._config
+        line = (SLIP_BYTES + len(self._paper.logo)) * BITS_PER_BYTE / config.baudrate
+        return 2 * self.asking_s + 2 * config.write_s + line + config.confirm_s + CLEAR_S
 
     def print(self, slip: Slip) -> Outcome:
         """See ``TicketPrinter.print_slip``."""
@@ -103,7 +126,7 @@ class BlockingPrinter:
 
     def _whole(self, fault: Fault) -> Fault:
         """``fault`` first, and then what the printer lives with: it hides nothing that is worse."""
-        unmarked = self._talk is not None and self._talk.marker is Marker.NONE
+        unmarked = self._talk is not None and self._talk.unmarked
         unconfirmed = [UNCONFIRMED] if self._config.confirm and unmarked else []
         faults = [*([fault] if fault.code else []), *self._lasting, *unconfirmed]
         return Fault(faults[0].code, "; ".join(one.detail for one in faults)) if faults else fault
@@ -113,13 +136,15 @@ class BlockingPrinter:
         if self.gone or talk is None:
             raise self.gone or DeviceError(f"{self._config.place}: not open", "absent")
         try:
-            return talk, talk.now()
+            fault = talk.now()
         except DeviceError as error:
             self._lose(talk, error)
             raise
+        self._known.failed = False
+        return talk, fault
 
     def _lose(self, talk: Conversation, error: DeviceError) -> None:
-        self.gone = error
+        self.gone, self._known.failed = error, True
         talk.wire.close()
 
     def cancel(self) -> None:

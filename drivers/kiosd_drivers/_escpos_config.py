@@ -1,13 +1,41 @@
 """``[devices.NAME]`` with ``driver = "escpos_printer"``: what an installer may say of a printer."""
 
+import re
+from ipaddress import ip_address
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from kiosd.ports import DriverConfig, SiteFile
 from kiosd_drivers._match import Match, usb_node
 
-Port = Annotated[str, StringConstraints(pattern=r"^(/[!-~]+|tcp:[!-~]+:[0-9]{1,5})$", max_length=200)]
+NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")  # one label of a host name: RFC 1123, and _ as in many an office
+LAST_PORT = 65_535
+
+
+def _reachable(port: str) -> str:
+    """``port``, if a ``tcp:HOST:PORT`` could be one; ``ValueError`` says what is wrong. Nobody is asked."""
+    if not port.startswith("tcp:"):
+        return port
+    host, _, number = port.removeprefix("tcp:").rpartition(":")
+    if not 1 <= int(number) <= LAST_PORT:
+        raise ValueError(f"the port of tcp:HOST:PORT is a number from 1 to {LAST_PORT}")
+    if not _is_host(host):
+        raise ValueError("the host of tcp:HOST:PORT is an address, or a name: letters, digits, hyphens, at most 63 between two dots")
+    return port
+
+
+def _is_host(host: str) -> bool:
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if bare != host or ":" in host or host.replace(".", "").isdigit():  # only an address looks like that
+        try:
+            return ip_address(bare).version == (6 if bare != host or ":" in host else 4)
+        except ValueError:
+            return False
+    return all(NAME.fullmatch(label) for label in host.removesuffix(".").split("."))
+
+
+Port = Annotated[str, StringConstraints(pattern=r"^(/[!-~]+|tcp:[!-~]+:[0-9]{1,5})$", max_length=200), AfterValidator(_reachable)]
 
 
 class Config(DriverConfig):

@@ -14,11 +14,11 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from kiosd.ports import Align, Qr, Slip, Text, safe_text
+from kiosd.threads import once
 
 QR_DOTS = 6  # 0.75 mm a module: read by cheap scanners and by phones
 QR_LEVEL_M = 1  # python-escpos' QR_ECLEVEL_M: 15 % of the code may be damaged
@@ -99,9 +99,10 @@ def _qr(encoder: Any, line: Qr, paper: Paper) -> None:
         encoder.text("\n")  # python-escpos adds empty lines to a raster code by itself
 
 
-@cache
+@once
 def encoder_class() -> Any:
-    """python-escpos' base class with a list of bytes instead of a device.
+    """python-escpos' base class with a list of bytes instead of a device. One import for all printers: two at once would take each other's
+    environment away.
 
     Not ``escpos.printer.Dummy``: importing that package imports every back-end it can find (USB, CUPS, network, serial).
     """

@@ -71,9 +71,9 @@ def remedy(name: str, error: str, modules: Mapping[str, Any] | None = None) -> s
         return ""
     lgpio = (sys.modules if modules is None else modules).get("lgpio")
     if lgpio is None:
-        return "; lgpio is not installed: apt install python3-lgpio, or pip install 'lgpio>=0.2.2'"
+        return "; lgpio is not installed: apt install python3-lgpio, or the line that kiosd doctor gives"
     if not any(hasattr(lgpio, constant) for constant in PULLS):
-        return "; this lgpio is the dead 0.0.0.2 that pip takes for lack of a wheel: apt install python3-lgpio, pip install adafruit-lgpio"
+        return "; this lgpio is the dead 0.0.0.2 that pip takes for lack of a wheel: apt install python3-lgpio, or the line of kiosd doctor"
     if ".lgd-nfy" in error:
         return f"; lgpio needs a working directory that it may write to, and {os.getcwd()} is none: WorkingDirectory in the unit"  # noqa: PTH109
     chips = sorted(glob(CHIPS))  # noqa: PTH207 - a pattern of absolute paths

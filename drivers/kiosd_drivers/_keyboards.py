@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kiosd.errors import DeviceError
 from kiosd_drivers._keys import EV_KEY, KEY_1, KEY_ENTER
 from kiosd_drivers._match import DEV, Links, Match, only
+from kiosd_drivers._reasons import reason
 
 if TYPE_CHECKING:
     import evdev
@@ -37,7 +38,7 @@ def translated(name: str) -> Iterator[None]:
         yield
     except OSError as exc:
         number = exc.errno or 0
-        raise DeviceError(f"{name}: {errno.errorcode.get(number, exc)}", CODES.get(number, "absent")) from exc
+        raise DeviceError(f"{name}: {reason(number)}", CODES.get(number, "absent")) from exc
 
 
 def _candidates(match: Match, keys: frozenset[int]) -> "list[evdev.InputDevice[str]]":

@@ -14,6 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from kiosd.errors import DeviceError
+from kiosd_drivers._reasons import reason
 
 if TYPE_CHECKING:
     from luma.led_matrix.device import max7219
@@ -75,7 +76,8 @@ class Spi:
 
     def _error(self, exc: OSError) -> DeviceError:
         number = exc.errno or 0
-        return DeviceError(f"{self._path}: {errno.errorcode.get(number, number)}", CODES.get(number, "io"))
+        words = "took no frame in time" if number == errno.EAGAIN else reason(number)
+        return DeviceError(f"{self._path}: {words}", CODES.get(number, "io"))
 
 
 class Matrix:

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import os.path
 import select
 import struct
 import termios
@@ -10,10 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 from kiosd.errors import DeviceError
 from kiosd_drivers._match import SERIAL_LINKS, Match, usb_node
+from kiosd_drivers._reasons import reason
 
 if TYPE_CHECKING:
     import serial
@@ -23,7 +25,7 @@ Flow = Literal["none", "rtscts", "xonxoff"]
 Bits = Literal[7, 8]
 Parity = Literal["none", "even", "odd", "mark", "space"]
 StopBits = Literal[1, 2]
-PortPath = Annotated[str, StringConstraints(pattern=r"^/[^\x00-\x1f]+$", max_length=255)]
+PortPath = Annotated[str, StringConstraints(pattern=r"^/[^\x00-\x1f]+$", max_length=255), AfterValidator(os.path.normpath)]
 """Where the port is. A name under /dev/serial/by-id or by-path stays the same after a replug; ttyUSB0 does not."""
 
 OPEN_S = 6.0  # a USB adapter answers each of the control transfers of an open within 5 s, or the kernel gives up
@@ -69,7 +71,7 @@ def translated(path: str) -> Iterator[None]:
         number = _errno(exc)
         if number is None:  # pyserial's only error without a cause: "readiness to read but returned no data", an unplugged device
             raise DeviceError(f"{path}: gone", "absent") from exc
-        raise DeviceError(f"{path}: {errno.errorcode.get(number, number)}", CODES.get(number, "io")) from exc
+        raise DeviceError(f"{path}: {reason(number)}", CODES.get(number, "io")) from exc
 
 
 def one_of(port: str | None, match: Match | None) -> None:

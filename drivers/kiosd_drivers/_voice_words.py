@@ -21,8 +21,13 @@ WORD = re.compile(r"[a-z']+")
 LEXICON_BYTES = 64 * 1024
 LEXICON_WORDS = 1000
 KEY = re.compile(r"[A-Za-z][A-Za-z'-]{0,39}")
-SPOKEN = re.compile(r"(?:[A-Za-z',. -]|\[\[[!-Z^-~ ]{1,80}\]\]){1,120}")
-"""Plain words, and phonemes of espeak-ng in double brackets."""
+MAX_SPOKEN = 200  # characters; a long sentence has as many
+PLAIN = r"[A-Za-z]+(?:['-][A-Za-z]+)*"
+PHONEMES = r"\[\[[A-Za-z0-9'\",%=_:|;@#*~^&?!./+ -]{1,80}\]\]"
+SPOKEN = re.compile(rf"(?:{PLAIN}|{PHONEMES})(?:[,.]? (?:{PLAIN}|{PHONEMES}))*[,.]?")
+"""Plain words, and phonemes of espeak-ng (docs/phonemes.md there) in double brackets. Nothing of it looks like an option or a tag of
+SSML; besides, text goes to espeak-ng by standard input only, and it is not asked to obey tags (-m).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +89,8 @@ def _checked(content: bytes) -> dict[str, str]:
     for word, spoken in words.items():
         if not KEY.fullmatch(word):
             raise ValueError("a word has letters, hyphens and apostrophes, 40 at most; another one was found")
-        if not isinstance(spoken, str) or not SPOKEN.fullmatch(spoken):
-            raise ValueError(f"{word}: allowed: letters, spaces , . ' - and phonemes in [[ ]]")
+        if not isinstance(spoken, str) or len(spoken) > MAX_SPOKEN or not SPOKEN.fullmatch(spoken):
+            raise ValueError(f"{word}: allowed: words of letters with spaces between them, and phonemes in [[ ]]")
         if lexicon.setdefault(word.lower(), spoken) != spoken:
             raise ValueError(f"{word}: stands there twice")
     return lexicon

@@ -213,6 +213,10 @@ def open_wire(port: str, serial: SerialSettings, connect_s: float) -> Wire:
         raise device_error(port, error) from error
     except termios.error as error:  # pyserial lets it through; it is not an OSError
         raise device_error(port, OSError(*error.args)) from error
+    except UnicodeError as error:  # what no host can be called, such as a label of 64 characters
+        raise DeviceError(f"{port}: no such host", "absent") from error
+    except (ValueError, OverflowError) as error:  # a speed or a port that the system does not know
+        raise DeviceError(f"{port}: cannot be opened: {error}", "io") from error
 
 
 def open_usblp(port: str) -> Wire:

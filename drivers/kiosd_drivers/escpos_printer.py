@@ -12,6 +12,7 @@ printer is told to forget the rest, or the wire is closed, and the slip is ``UNC
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -22,23 +23,24 @@ from kiosd.ports import DriverConfig, Fault, Outcome, Slip, TicketPrinter
 from kiosd.threads import Inbox, Lane, lane
 from kiosd_drivers._escpos_blocking import BlockingPrinter
 from kiosd_drivers._escpos_config import Config
+from kiosd_drivers._escpos_status import Known
 
 __all__ = ["DRIVER", "Config", "EscposPrinter", "EscposPrinterDriver"]
 
 T = TypeVar("T")
 LOAD_S = 30.0  # importing python-escpos from a slow SD card
-CALL_S = 120.0  # for a whole ticket; the deadlines of its parts come long before
+SPARE_S = 3.0  # for a call that comes back: its parts have deadlines of their own
 CLOSE_S = 1.0
 
 
 class EscposPrinter:
     """One printer in its lane."""
 
-    def __init__(self, config: Config, the_lane: Lane) -> None:
+    def __init__(self, config: Config, the_lane: Lane, known: Known) -> None:
         self._config = config
         self._lane = the_lane
         self._news: Inbox[Fault | None] = Inbox()
-        self._printer = BlockingPrinter(config, self._news.put_from_thread)
+        self._printer = BlockingPrinter(config, known, self._news.put_from_thread)
         self._printing = 0
 
     @property
@@ -47,9 +49,9 @@ class EscposPrinter:
         return self._config.columns
 
     async def open(self) -> None:
-        """Find the printer; ``DeviceError`` when it is not there."""
+        """Find the printer; ``DeviceError`` when it is not there, or nobody can talk to it."""
         await self._run(self._printer.load, LOAD_S)
-        await self._run(self._printer.open, self._config.connect_s + CLOSE_S)
+        await self._run(self._printer.open, self._config.connect_s + self._printer.asking_s + SPARE_S)
 
     async def print_slip(self, slip: Slip) -> Outcome:
         """See ``TicketPrinter``."""
@@ -57,7 +59,7 @@ class EscposPrinter:
             raise self._printer.gone
         self._printing += 1
         try:
-            return await self._run(partial(self._printer.print, slip), CALL_S)
+            return await self._run(partial(self._printer.print, slip), self._printer.printing_s + SPARE_S)
         except DeviceError:
             if self._lane.hung:
                 return Outcome.UNCERTAIN
@@ -69,11 +71,14 @@ class EscposPrinter:
     async def watch(self) -> AsyncIterator[Fault]:
         """See ``TicketPrinter``; the first question goes out at once. While a slip is printed none does: the printer may tell by itself."""
         last = Fault("", "")
-        news: Fault | None = None
+        news = self._printer.found
+        if news:  # nobody should believe that it prints while it is asked again
+            last = news
+            yield news
         while True:
             if self._printer.gone:
                 raise self._printer.gone
-            fault = (news or last) if self._printing else await self._run(self._printer.poll, CALL_S)
+            fault = (news or last) if self._printing else await self._run(self._printer.poll, self._printer.asking_s + SPARE_S)
             if fault != last:
                 last = fault
                 yield fault
@@ -113,7 +118,11 @@ class EscposPrinter:
 
 
 class EscposPrinterDriver:
-    """Finds and opens the printer."""
+    """Finds and opens the printer. What it learns of each one lasts as long as the process: one that answered once does not pass for one
+    that cannot answer when it is opened anew."""
+
+    def __init__(self) -> None:
+        self._known: defaultdict[str, Known] = defaultdict(Known)
 
     config: ClassVar[type[DriverConfig]] = Config
     port: ClassVar[type] = TicketPrinter
@@ -121,7 +130,7 @@ class EscposPrinterDriver:
     @asynccontextmanager
     async def open(self, config: Config, /) -> AsyncIterator[EscposPrinter]:
         async with lane(config.place) as printer_lane:
-            printer = EscposPrinter(config, printer_lane)
+            printer = EscposPrinter(config, printer_lane, self._known[config.place])
             try:
                 await printer.open()
                 yield printer

@@ -13,7 +13,8 @@ from pathlib import Path
 from kiosd.errors import Refused, Unavailable
 from kiosd_sim.control import ask
 from kiosd_sim.finger import Pins, PinsAbsent
-from kiosd_sim.floor import FAR_SOCKET, PINS_SOCKET, Panel, not_running, pin, read_floor
+from kiosd_sim.floor import FAR_SOCKET, PINS_SOCKET, Panel, named, not_running, pin, read_floor
+from kiosd_sim.lamps import watched
 from kiosd_sim.moods import SWITCHES
 from kiosd_sim.scanner import ENDS
 
@@ -88,15 +89,13 @@ def _far(args: argparse.Namespace, *words: str) -> None:
 
 
 def _scan(args: argparse.Namespace) -> str:
-    before, behind = (STX, ENDS["etx"] if args.end else "") if args.framed else ("", "")
-    texts = [f"{before}{args.aim}{text}{behind}" for text in args.text]
-    end = "etx" if args.framed and not args.end else args.end
+    texts, framed = args.text, "framed" if args.framed else ""
     parts = ("half", "rest") if args.pause is not None else (args.part,)
     for part in parts:
         if part == "rest" and args.pause is not None:
             time.sleep(args.pause)
             texts = texts[-1:]
-        _far(args, "scan", args.counter, part, end, *texts)
+        _far(args, "scan", args.counter, part, framed, args.aim, args.end, *texts)
     return f"scanned {_amount(args)} at counter {args.counter}"
 
 
@@ -115,13 +114,20 @@ def _seconds(word: str) -> float:
 
 def _printer(args: argparse.Namespace) -> str:
     how = getattr(args, args.deed)
-    _far(args, args.deed, how)
-    return f"{args.deed} {how}"
+    _far(args, args.deed, how, *filter(None, [args.printer]))
+    return f"{args.deed} {how}" + (f" at {args.printer}" if args.printer else "")
 
 
 def _switch(thing: str, what: str) -> Deed:
     words = list(SWITCHES[thing])
-    return Deed(((thing.upper(), " or ".join((", ".join(words[:-1]), words[-1]))),), what, f"{thing} {words[-1]}", _printer)
+    return Deed(((thing.upper(), " or ".join((", ".join(words[:-1]), words[-1]))), PRINTER), what, f"{thing} {words[-1]}", _printer)
+
+
+def _lamps(args: argparse.Namespace) -> str:
+    lights = read_floor(args.state).lights
+    if args.panel:
+        named(dict.fromkeys(light.device for light in lights), args.panel, "device with lamps")
+    return watched(args.state, [light for light in lights if args.panel in {"", light.device}])
 
 
 def _plug(args: argparse.Namespace) -> str:
@@ -130,12 +136,16 @@ def _plug(args: argparse.Namespace) -> str:
 
 
 SHARES = {"whole": "", "half": " (only half of the last code)", "rest": " (only the rest of the last code)"}
-STX = "\x02"
 LONGEST_PAUSE_S = 60.0
+AIM_HELP = "an AIM identifier before each code, such as ]C0, instead of what the scanner is set to; none: without"
 END_HELP = "what is sent behind each code instead of the scanner's own end: cr, lf, crlf, tab, etx, garbled, none"
 KEY_HELP = "a key of that counter: advance, next ...; or a keypad's own name for one: KP1, NUMLOCK ..."
 COUNTER = ("COUNTER", "number of a counter")
 DEVICE = ("DEVICE", "a device on a cable, as in the configuration: printer, scanner_1, board ...")
+PRINTER = ("PRINTER", "a printer, as in the configuration; without a name all of them")
+PANEL = ("PANEL", "buttons or a keypad, as in the configuration: ticket_buttons, keys_1 ...; without a name all that have lamps")
+OPTIONAL = {"TEXT": "+", "PRINTER": "?", "PANEL": "?"}
+"""Arguments that may be several, or none."""
 DEEDS = {
     "press": Deed((("SERVICE", "letter of a service"),), "press a button of the ticket machine", "press D", _press),
     "two": Deed((("SERVICE", "letter of a service"), ("OTHER", "another one")), "press two ticket buttons at once", "two A B", _two),
@@ -152,11 +162,17 @@ DEEDS = {
     "cover": _switch("cover", "open the printer's cover, or close it"),
     "cutter": _switch("cutter", "jam the printer's knife, or free it"),
     "head": _switch("head", "let the print head be too hot, or cool"),
+    "broken": _switch("broken", "break the printer in a way that only switching off and on would end, or mend it"),
+    "feed": _switch("feed", "hold the printer's feed button, or let it go"),
     "offline": _switch("offline", "take the printer off the line, or put it back"),
     "busy": _switch("busy", "let the printer take nothing for a while"),
+    "silent": _switch("silent", "let the printer print and say nothing, or answer again"),
     "clone": _switch("clone", "let the printer answer like a cheap one"),
-    "slow": Deed((("SLOW", "bytes a second, or off"),), "let the printer take its bytes slowly", "slow 500", _printer),
-    "speed": Deed((("SPEED", "millimetres of paper a second, or off"),), "let the paper move at its own pace", "speed 150", _printer),
+    "slow": Deed((("SLOW", "bytes a second, or off"), PRINTER), "let the printer take its bytes slowly", "slow 500", _printer),
+    "speed": Deed(
+        (("SPEED", "millimetres of paper a second, or off"), PRINTER), "let the paper move at its own pace", "speed 150", _printer
+    ),
+    "lamps": Deed((PANEL,), "watch the lamps of the panels for a while", "lamps keys_1", _lamps),
     "unplug": Deed((DEVICE,), "pull a device's cable", "unplug printer", _plug),
     "plug": Deed((DEVICE,), "put the cable back", "plug printer", _plug),
 }
@@ -179,7 +195,7 @@ def parser() -> argparse.ArgumentParser:
         sentence = f"{deed.what[0].upper()}{deed.what[1:]}."
         one = deeds.add_parser(name, help=deed.what, description=sentence, epilog=f"example: kiosd sim {deed.example}", allow_abbrev=False)
         for argument, meaning in deed.arguments:
-            one.add_argument(argument.lower(), metavar=argument, help=meaning, nargs="+" if argument == "TEXT" else None)
+            one.add_argument(argument.lower(), metavar=argument, help=meaning, nargs=OPTIONAL.get(argument), default="")
         if name in BUTTONS:
             _add_ways(one)
         if name == "scan":
@@ -204,8 +220,8 @@ def _add_faults(one: argparse.ArgumentParser) -> None:
     parts.add_argument("--rest", dest="part", action="store_const", const="rest", help="the other half, and the end")
     parts.add_argument("--pause", type=_seconds, metavar="SECONDS", help="half of the last code, and the rest so many seconds later")
     one.add_argument("--end", choices=tuple(ENDS), default="", metavar="END", help=END_HELP)
-    one.add_argument("--framed", action="store_true", help="between STX and ETX")
-    one.add_argument("--aim", default="", metavar="PREFIX", help="an AIM identifier before each code, such as ]C0")
+    one.add_argument("--framed", action="store_true", help="between STX and ETX, with --end also that behind them")
+    one.add_argument("--aim", default="", metavar="PREFIX", help=AIM_HELP)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -1,4 +1,5 @@
-"""The far side's own socket, for ``kiosd sim scan`` and the like: one line in, a JSON list of words; one out, ``ok`` or ``error: ...``."""
+"""The far side's own socket, for ``kiosd sim scan`` and the like: one line in, a JSON list of words; one out, ``ok``, with an
+answer behind it if there is one, or ``error: ...``."""
 
 import asyncio
 import json
@@ -13,8 +14,8 @@ from kiosd_sim.floor import not_running
 
 LINE_BYTES = 64 * 1024  # a scan of 4 KB whose every character is written as an escape, and room
 ANSWER_S = 5.0
-Do = Callable[[list[str]], Awaitable[None]]
-"""Does what the words say; ``Refused`` or ``OSError`` says why not."""
+Do = Callable[[list[str]], Awaitable[str | None]]
+"""Does what the words say, and what it answers; ``Refused`` or ``OSError`` says why not."""
 
 
 @asynccontextmanager
@@ -54,7 +55,7 @@ async def _reply(reader: asyncio.StreamReader, do: Do) -> str:
             words = json.loads(line)
             if not (isinstance(words, list) and words and all(isinstance(word, str) for word in words)):
                 return "error: a request is a list of words"
-            await do(words)
+            return f"ok {await do(words) or ''}"
     except asyncio.LimitOverrunError:
         return f"error: a request has at most {LINE_BYTES} bytes"
     except (ValueError, EOFError, RecursionError):
@@ -65,11 +66,10 @@ async def _reply(reader: asyncio.StreamReader, do: Do) -> str:
         return f"error: not done in {ANSWER_S:g} s: the device does not take it"
     except OSError as exc:
         return f"error: {exc.strerror or exc}"
-    return "ok"
 
 
-def ask(state: Path, path: Path, *words: str) -> None:
-    """Have ``words`` done by the simulation in ``state``, whose socket is ``path``; ``Unavailable`` or ``Refused``."""
+def ask(state: Path, path: Path, *words: str) -> str:
+    """Have ``words`` done by the simulation in ``state``, whose socket is ``path``, and what it answers; ``Unavailable`` or ``Refused``."""
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(ANSWER_S + 1)
@@ -79,5 +79,7 @@ def ask(state: Path, path: Path, *words: str) -> None:
                 reply = lines.readline(LINE_BYTES).decode(errors="replace").strip()
     except OSError:
         raise Unavailable(not_running(state)) from None
-    if reply != "ok":
+    done, _, answer = reply.partition(" ")
+    if done != "ok":
         raise Refused("error", {"message": reply.removeprefix("error: ") or "the simulation ended"})
+    return answer

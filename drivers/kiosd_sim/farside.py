@@ -1,6 +1,7 @@
 """The far side of a kiosk's hardware, as its configuration describes it: printers, scanners and boards, on ptys and TCP."""
 
 import asyncio
+import json
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,7 +22,7 @@ from kiosd_sim.numeralboard import FrameScreen, ModbusScreen
 from kiosd_sim.paper import PrintedSlip
 from kiosd_sim.printer import SimPrinter, sim_printer_pty, sim_printer_tcp
 from kiosd_sim.recorder import Recorder
-from kiosd_sim.scanner import ENDS, PARTS, SimScanner
+from kiosd_sim.scanner import ENDS, NOTHING, PARTS, SimScanner, set_for
 from kiosd_sim.serialport import Pluggable, plugged_in
 from kiosd_sim.settings import KEYPAD
 from kiosd_sim.typist import Typist
@@ -55,15 +56,16 @@ class FarSide:
         """Everything that types: keypads, and scanners that do."""
         return [*self.keypads.values(), *(each.port for each in self.scanners.values() if isinstance(each, Typist))]
 
-    async def scan(self, device: str, *texts: str, part: str = "whole", end: str = "") -> None:
-        """Read codes with the scanner ``device``, one after the other, of the last one only a ``part``; ``end`` is one of ``ENDS``, ``""``
-        as the scanner is set. ``Refused`` when its cable is out."""
+    async def scan(self, device: str, *texts: str, part: str = "whole", framed: bool = False, aim: str = "", end: str = "") -> None:
+        """Read codes with the scanner ``device``, one after the other, of the last one only a ``part``. What it sends around them is what
+        it is set to, but for ``framed``, ``aim`` and ``end``, as ``Manner.but`` has them. ``Refused`` when its cable is out."""
         self._on_its_cable(device)
-        scanner, share = self.scanners[device], named(PARTS, part, "part of a code")
-        ending = named(ENDS, end or scanner.end, "end of a code")
-        *before, last = texts
-        for text, behind in [*((text, ending) for text in before), (share(last), "" if part == "half" else ending)]:
-            await scanner.send(text, behind)
+        named(PARTS, part, "part of a code")
+        named(ENDS, end or NOTHING, "end of a code")
+        scanner, (*before, last) = self.scanners[device], texts
+        manner = scanner.manner.but(framed, aim, end)
+        for text, share in [*((text, "whole") for text in before), (last, part)]:
+            await scanner.send(*manner.around(text, share))
 
     async def work_keys(self, keypad: str, how: str, codes: Sequence[int]) -> None:
         """Do one of ``WAYS`` to keys of a keypad; ``Refused`` when its cable is out."""
@@ -75,11 +77,11 @@ class FarSide:
         if device in self.unplugged:
             raise Refused("unplugged", {"message": f"{device} is unplugged"})
 
-    def printer(self, thing: str, how: str) -> None:
-        """Do something to every printer, as ``moods`` has it: paper out, cover open ..."""
+    def printer(self, thing: str, how: str, device: str = "") -> None:
+        """Do something to the printer ``device``, without a name to every one, as ``moods`` has it: paper out, cover open ..."""
         if not self.printers:
             raise Refused("no_printer", {"message": "this kiosk has no printer"})
-        for printer in self.printers.values():
+        for printer in [named(self.printers, device, "printer")] if device else self.printers.values():
             printer.become(changed(printer.mood, (thing, how)))
 
     async def unplug(self, device: str) -> None:
@@ -130,21 +132,21 @@ async def far_side(devices: dict[str, dict[str, Any]], directory: Path, watcher:
 
 async def _printer(far: FarSide, stack: AsyncExitStack, name: str, config: dict[str, Any], link: Path, watcher: Watcher) -> str:
     settings = {"columns": config.get("columns", 32), "cutter": config.get("cut", True), "on_slip": partial(watcher.slip, name)}
-    networked = config["port"].startswith("tcp:")
+    networked = config.get("port", "").startswith("tcp:")  # what ``match`` finds is on USB
     printer = await stack.enter_async_context(sim_printer_tcp(**settings) if networked else sim_printer_pty(link, **settings))
     far.printers[name] = printer
     return printer.port
 
 
 async def _scanner(far: FarSide, stack: AsyncExitStack, name: str, config: dict[str, Any], link: Path, _: Watcher) -> str:
-    far.scanners[name] = scanner = SimScanner(link, config.get("ends", ["cr"])[0])
+    far.scanners[name] = scanner = SimScanner(link, set_for(config))
     stack.enter_context(scanner.port.plugged())
     return str(link)
 
 
 async def _typist(far: FarSide, stack: AsyncExitStack, name: str, config: dict[str, Any], link: Path, _: Watcher) -> str:
     keyboard = stack.enter_context(plugged_in(SimKeyboard(link, name="Sim Scanner")))
-    far.scanners[name] = Typist(keyboard, "tab" if config.get("ends", ["enter"])[0] == "tab" else "cr")
+    far.scanners[name] = Typist(keyboard, set_for(config))
     return str(link)
 
 
@@ -220,11 +222,11 @@ def _differs(shown: tuple[str, ...], lines: tuple[str, ...]) -> bool:
     return lines != shown
 
 
-async def _scan(far: FarSide, plan: Floor, counter: str, part: str, end: str, *texts: str) -> None:
+async def _scan(far: FarSide, plan: Floor, counter: str, part: str, framed: str, aim: str, end: str, *texts: str) -> None:
     desk = plan.desk(counter)
     if not desk.scanner:
         raise Refused("no_scanner", {"message": f"counter {desk.number} has no scanner"})
-    await far.scan(desk.scanner, *texts, part=part, end=end)
+    await far.scan(desk.scanner, *texts, part=part, framed=bool(framed), aim=aim, end=end)
 
 
 async def _keys(far: FarSide, _: Floor, keypad: str, how: str, *codes: str) -> None:
@@ -232,8 +234,12 @@ async def _keys(far: FarSide, _: Floor, keypad: str, how: str, *codes: str) -> N
     await far.work_keys(keypad, how, [named(known, code, "key of a keypad") for code in codes])
 
 
-async def _printer_is(thing: str, far: FarSide, _: Floor, how: str) -> None:
-    far.printer(thing, how)
+async def _lamps(far: FarSide, _: Floor) -> str:
+    return json.dumps({name: sorted(keypad.lit) for name, keypad in far.keypads.items()})
+
+
+async def _printer_is(thing: str, far: FarSide, _: Floor, how: str, device: str = "") -> None:
+    far.printer(thing, how, device)
 
 
 async def _plug(far: FarSide, _: Floor, device: str) -> None:
@@ -244,20 +250,22 @@ async def _unplug(far: FarSide, _: Floor, device: str) -> None:
     await far.unplug(device)
 
 
-REQUESTS: dict[str, tuple[int, float, Callable[..., Awaitable[None]]]] = {
-    "scan": (4, math.inf, _scan),
+REQUESTS: dict[str, tuple[int, float, Callable[..., Awaitable[str | None]]]] = {
+    "scan": (6, math.inf, _scan),
     "keys": (3, 4, _keys),
-    **{thing: (1, 1, partial(_printer_is, thing)) for thing in (*SWITCHES, *RATES)},
+    "lamps": (0, 0, _lamps),
+    **{thing: (1, 2, partial(_printer_is, thing)) for thing in (*SWITCHES, *RATES)},
     "plug": (1, 1, _plug),
     "unplug": (1, 1, _unplug),
 }
 """What ``kiosd sim`` can ask of the far side, and with how many words: at least and at most."""
 
 
-async def obey(far: FarSide, plan: Floor, words: list[str]) -> None:
-    """Do a request of ``REQUESTS``; ``Refused`` says why not."""
+async def obey(far: FarSide, plan: Floor, words: list[str]) -> str | None:
+    """Do a request of ``REQUESTS``; what there is to answer. ``Refused`` says why not."""
     name, *arguments = words
     fewest, most, do = named(REQUESTS, name, "request")
     if not fewest <= len(arguments) <= most:
         raise Refused("words", {"message": f"{name} takes {fewest} to {most} word(s), not {len(arguments)}"})
-    await do(far, plan, *arguments)
+    answer: str | None = await do(far, plan, *arguments)
+    return answer

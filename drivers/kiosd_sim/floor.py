@@ -1,13 +1,13 @@
 """Where a finger goes: which pin or key is which button, which scanner is on which desk. Read from a simulation's configuration."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kiosd.errors import Refused, Unavailable
-from kiosd_sim.keypad import PAD_KEYS, name_of
+from kiosd_sim.keypad import PAD_KEYS, PAD_LAMPS, name_of
 from kiosd_sim.settings import KEYPAD
 
 CONFIG = "kiosd.toml"
@@ -30,6 +30,17 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
+class Light:
+    """A lamp of a panel: its pin, which lights it when it is ``high``, or of a ``keypad`` the number of its own lamp."""
+
+    device: str
+    name: str
+    number: int
+    high: bool = True
+    keypad: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Desk:
     """One counter: what it serves and what stands on it; ``scanner`` is a device or ``""``."""
 
@@ -49,6 +60,7 @@ class Floor:
     max_calls: int
     recall_gap_s: float
     topics: str
+    lights: tuple[Light, ...] = ()
 
     def desk(self, counter: str) -> Desk:
         """The desk of ``counter``; ``Refused`` with those there are."""
@@ -66,7 +78,16 @@ def floor(document: dict[str, Any]) -> Floor:
         max_calls=rules.get("max_calls", 3),
         recall_gap_s=rules.get("recall_gap_s", 10.0),
         topics=f"{central.get('prefix', 'kiosd')}/1/#",
+        lights=tuple(light for device, config in document["devices"].items() for light in _lights(device, config)),
     )
+
+
+def _lights(device: str, config: dict[str, Any]) -> Iterator[Light]:
+    for name, lamp in config.get("lamps", {}).items():
+        if config["driver"] == KEYPAD:
+            yield Light(device, name, PAD_LAMPS[lamp], keypad=True)
+        else:
+            yield Light(device, name, lamp, config.get("active_high", True))
 
 
 def _desk(document: dict[str, Any], number: int, desk: dict[str, Any]) -> Desk:

@@ -13,6 +13,8 @@ PAD_KEYS = {
     **{str(digit): code for digit, code in enumerate((11, 2, 3, 4, 5, 6, 7, 8, 9, 10))},
 }  # fmt: skip
 """A key's name, as linux/input-event-codes.h has it without KEY_, and its code."""
+PAD_LAMPS = {"numlock": 0, "capslock": 1, "scrolllock": 2}
+"""A keypad's lamp and its number, as linux/input-event-codes.h has them (LED_NUML ...)."""
 REPEAT_AFTER_MS, REPEAT_MS = 250, 33  # the kernel's own (drivers/input/input.c)
 BOUNCES = 5
 

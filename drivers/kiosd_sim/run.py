@@ -121,7 +121,7 @@ async def simulate(options: argparse.Namespace) -> None:
     state, screen = options.state, Screen(options.state / "tickets")
     screen.say(f"Starting a kiosk from {options.config}; its state is in {state} ...")
     await daemon.check(options.config)
-    preset = at_home(tomllib.loads(options.config.read_text(encoding="utf-8")), options.config.parent)
+    preset = at_home(tomllib.loads(options.config.read_text(encoding="utf-8")), options.config.parent, state)
     async with AsyncExitStack() as stack:
         broker = await stack.enter_async_context(private_broker(state / "mosquitto", options.broker))
         links = stack.enter_context(device_directory(state))

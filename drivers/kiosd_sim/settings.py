@@ -29,6 +29,7 @@ DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sun
 ALL_DAY = ["00:00-24:00"]
 DATED = ("calendars", "closed", "special")
 """Keys of ``[hours]`` that change single days."""
+LONGEST_PATH = 200  # characters, of ``kiosd.ports.SiteFile``
 BROKER_FILES = ("password_file", "ca_file", "cert_file", "key_file")
 OTHER_BROKER = ("username", *BROKER_FILES, "insecure")
 """Keys of ``[mqtt.central]`` that belong to the broker of the preset."""
@@ -52,14 +53,25 @@ def cannot(document: Document) -> dict[str, str]:
     return {name: driver for name, driver in drivers(document).items() if driver not in {*PORTS, *AS_KEYBOARD, *ON_PINS, *BY_PROGRAM}}
 
 
-def at_home(preset: Document, folder: Path) -> Document:
-    """``preset``, of the folder ``folder``, as another folder may have it: relative paths of files become absolute."""
+def at_home(preset: Document, folder: Path, home: Path) -> Document:
+    """``preset``, of the folder ``folder``, as the folder ``home`` may have it: relative paths of files become absolute, and of devices
+    those that would be too long a name become links in ``home``."""
     document = deepcopy(preset)
-    naming = [(device, FILES.get(device["driver"], ())) for device in document.get("devices", {}).values()]
-    naming += [(broker, BROKER_FILES) for broker in document.get("mqtt", {}).values()]
-    for section, keys in naming:
-        section |= {key: str(folder.absolute() / section[key]) for key in keys if key in section}
+    for broker in document.get("mqtt", {}).values():
+        broker |= {key: str(folder.absolute() / broker[key]) for key in BROKER_FILES if key in broker}
+    for name, device in document.get("devices", {}).items():
+        for key in FILES.get(device["driver"], ()):
+            if key in device:
+                path = folder.absolute() / device[key]
+                device[key] = str(path) if len(str(path)) <= LONGEST_PATH else _linked(home, f"{name}-{key}", path)
     return document
+
+
+def _linked(home: Path, name: str, path: Path) -> str:
+    link = home / name
+    link.unlink(missing_ok=True)  # of the run before
+    link.symlink_to(path)
+    return name
 
 
 def simulated(preset: Document, ports: Mapping[str, str], mqtt_port: int | None) -> Simulated:
@@ -88,15 +100,20 @@ def _devices(document: Document, ports: Mapping[str, str]) -> Iterator[tuple[str
     for name, driver in drivers(document).items():
         if key := PORTS.get(driver):
             device = document["devices"][name]
-            before, device[key] = device.pop("match", None) or device[key], ports[name]
+            before = _rules(device.pop("match")) if "match" in device else device[key]
+            device[key] = ports[name]
             yield name, f"{key} {ports[name]} instead of {before}"
         elif driver in AS_KEYBOARD:
             yield from _keyboard(document["devices"][name], name, ports[name])
 
 
+def _rules(match: Mapping[str, str]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in match.items())
+
+
 def _keyboard(device: Document, name: str, path: str) -> Iterator[tuple[str, str]]:
     before, device["match"] = device["match"], {"path": path}
-    yield name, f"match.path {path} instead of {', '.join(f'{key} {value}' for key, value in before.items())}"
+    yield name, f"match.path {path} instead of {_rules(before)}"
     for key in FOREIGN:
         if device.pop(key, None) is not None:
             yield name, f"types as an American keyboard: {key} left out"

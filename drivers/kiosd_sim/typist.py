@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from kiosd.errors import Refused
 from kiosd_sim.keyboard import KEY_ENTER, KEY_TAB, KEYS, SimKeyboard
-from kiosd_sim.scanner import ENDS
+from kiosd_sim.scanner import ENDS, USUAL, Manner
 
 ENDING = {"\r": KEY_ENTER, "\n": KEY_ENTER, "\t": KEY_TAB}
 SOON_S = 0.001
@@ -15,9 +15,9 @@ GARBLED = "m"  # Ctrl and M: a scanner that is set to type control characters ma
 class Typist:
     """Types what it is told as an American keyboard does, and a control character as Ctrl and its letter. ``port`` is the keyboard."""
 
-    def __init__(self, keyboard: SimKeyboard, end: str = "cr") -> None:
+    def __init__(self, keyboard: SimKeyboard, manner: Manner = USUAL) -> None:
         self.port = keyboard
-        self.end = end
+        self.manner = manner
 
     async def send(self, text: str, terminator: str | bytes = "\r") -> None:
         """Type one code and its end; waits while nobody reads. ``Refused`` for what no key types."""

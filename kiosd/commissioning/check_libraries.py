@@ -4,6 +4,7 @@ Versions come from the installed packages' own records; nothing is imported, for
 """
 
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -24,12 +25,18 @@ class Library:
     dead: str = ""
 
 
-LGPIO = (
-    "Raspberry Pi OS: sudo apt install python3-lgpio, with a venv of --system-site-packages; else pip install adafruit-lgpio (Python 3.13)"
-)
+DEAD_LGPIO = "0.0.0.2 is an empty shell that pip takes where there is no wheel"
+
+
+def lgpio_remedy(python: tuple[int, int]) -> str:
+    """How this version of Python gets lgpio. lgpio has wheels up to 3.12, adafruit-lgpio, the same by another name, from 3.13 on."""
+    pip = "'lgpio>=0.2.2'" if python < (3, 13) else "adafruit-lgpio"
+    return f"Raspberry Pi OS: sudo apt install python3-lgpio, with a venv of --system-site-packages; else pip install {pip}"
+
+
 LIBRARIES = (
     Library(("gpiozero",), "2.0.1", ON_PINS, "pip install 'gpiozero>=2.0.1' (Debian's own python3-gpiozero is 1.6.2, too old for a Pi 5)"),
-    Library(("lgpio", "adafruit-lgpio"), "0.2.2", ON_PINS, LGPIO, "0.0.0.2 is an empty shell that pip takes where there is no wheel"),
+    Library(("lgpio", "adafruit-lgpio"), "0.2.2", ON_PINS, lgpio_remedy(sys.version_info[:2]), DEAD_LGPIO),
     Library(
         ("evdev",), "1.6.1", TYPING, "sudo apt install python3-evdev, with a venv of --system-site-packages (pip needs gcc and headers)"
     ),

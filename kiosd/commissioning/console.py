@@ -89,7 +89,7 @@ def _patient(args: argparse.Namespace) -> Patient:
 def test(args: argparse.Namespace) -> int:
     """Walk through one device."""
     if not args.yes and not sys.stdin.isatty():
-        return _usage("nobody is there to be asked: say --yes")
+        return _usage("this is no terminal, so nobody can be asked what is seen or heard: say --yes to try the device without questions")
     settings = load_any(config_path(args.config, args.state))
     way = WAYS[args.action]
     known = {name: device for name, device in settings.devices.items() if registry.find(device.driver).port is way.port}

@@ -33,7 +33,10 @@ class Typed:
 REMEDIES = {
     "absent": ("it is off, not plugged in, or has another name", "kiosd devices prints the name that it has now"),
     "ambiguous": ("several devices fit its rules", "kiosd devices prints rules that fit one"),
-    "busy": ("another program has it open", "stop that: a print system, ModemManager, brltty, a second kiosd (kiosd doctor finds them)"),
+    "busy": (
+        "another program has it open; of a printer: it is off behind its adapter, or at work",
+        "stop that program: a print system, ModemManager, brltty, a second kiosd (kiosd doctor finds them); switch the printer on",
+    ),
     "denied": ("this user may not open it", "run this as root (sudo); for the daemon see kiosd doctor"),
     "permission": ("this user may not open it", "run this as root (sudo); for the daemon see kiosd doctor"),
     "timeout": ("it does not take what is sent, or does not answer", "see its cable, its power, its speed (baudrate) and its flow control"),

@@ -3,6 +3,7 @@
 A part that is wrong by itself is None here and is passed over, so that no second error follows from the first.
 """
 
+import os.path
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -208,4 +209,5 @@ def _claims(name: str, device: DeviceSettings | None) -> Iterator[tuple[str, Loc
                     yield f"GPIO pin {one}", ("devices", name, kind, key)
     for kind in ("port", "match"):
         if (value := getattr(config, kind, None)) is not None:
-            yield f"{kind} '{value}'", ("devices", name, kind)
+            path = os.path.normpath(value) if isinstance(value, str) and value.startswith("/") else value
+            yield f"{kind} '{path}'", ("devices", name, kind)

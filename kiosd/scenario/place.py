@@ -5,9 +5,10 @@ import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from kiosd import __version__
-from kiosd.config import document, load
+from kiosd.config import Settings, document, load
 from kiosd.errors import ConfigError
 from kiosd.journal.journal import FILE
 from kiosd.journal.place import LOCK
@@ -42,9 +43,10 @@ class Copies:
 
 def copies(config: Path) -> Copies:
     """What to copy of a configuration; ``ConfigError`` for whatever is wrong with it."""
-    calendars = load(config).hours.calendars
-    files = {CONFIG: without_uplinks(document.read(config).decode("utf-8-sig"), config).encode()}
-    for name in calendars:
+    settings = load(config)
+    text = without_uplinks(document.read(config).decode("utf-8-sig"), config)
+    files = {CONFIG: with_files_in_place(text, config, settings).encode()}
+    for name in settings.hours.calendars:
         path = PurePosixPath(name)
         if path.is_absolute():
             continue  # the copy finds it where it is
@@ -65,12 +67,37 @@ def without_uplinks(text: str, config: Path) -> str:
         lines.append(f"# {line}" if inside and line.strip() and not line.lstrip().startswith("#") else line)
     wanted = {name: table for name, table in tomllib.loads(text).items() if name != "mqtt"}
     changed = "\n".join(lines)
-    try:
-        if tomllib.loads(changed) == wanted:
-            return changed
-    except tomllib.TOMLDecodeError:
-        pass
+    if _says(changed, wanted):
+        return changed
     raise ConfigError(f"{config}: write uplinks as sections of their own, [mqtt.central], so that the copy can be without them")
+
+
+def with_files_in_place(text: str, config: Path, settings: Settings) -> str:
+    """A configuration whose devices' own files (a logo, clips) are named by whole paths, for the copy stands in another folder;
+    ``ConfigError`` when they are written in a way that hides them. ``settings`` is what ``config`` says."""
+    wanted = tomllib.loads(text)
+    for name, section in wanted.get("devices", {}).items():
+        for key, path in _files_beside(section, settings.devices[name].config, config.parent.absolute()).items():
+            given = re.compile(rf"(?<![\w-]){re.escape(key)}\s*=\s*([\"']){re.escape(section[key])}\1")
+            whole = f"{key} = {json.dumps(path, ensure_ascii=False)}"
+            text = given.sub(whole.replace("\\", r"\\"), text)
+            section[key] = path
+    if _says(text, wanted):
+        return text
+    raise ConfigError(f'{config}: write the names of devices\' files plainly, logo = "logo.png", so that the copy can have whole paths')
+
+
+def _says(text: str, wanted: dict[str, Any]) -> bool:
+    try:
+        return tomllib.loads(text) == wanted
+    except tomllib.TOMLDecodeError:
+        return False
+
+
+def _files_beside(section: dict[str, Any], config: object, folder: Path) -> dict[str, str]:
+    """Settings of a device that are files beside the configuration, with their whole paths: its driver has been given them as these."""
+    relative = {key: str(folder / value) for key, value in section.items() if isinstance(value, str)}
+    return {key: path for key, path in relative.items() if path != section[key] and getattr(config, key, None) == path}
 
 
 def check_free(state: Path, again: bool) -> None:

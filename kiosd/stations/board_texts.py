@@ -80,6 +80,12 @@ def repairs(snapshot: Snapshot, language: Language, machine: frozenset[str]) -> 
     return tuple(page for view in snapshot.devices for page in _repair(view, snapshot, language, machine))
 
 
+def standing(snapshot: Snapshot, language: Language, machine: frozenset[str]) -> tuple[str, ...]:
+    """What is shown in turn with a call. Closures are not: whoever draws a number is told, and who waits is served all the same."""
+    training = (TRAINING[language],) if snapshot.training else ()
+    return (*training, *repairs(snapshot, language, machine))
+
+
 def _repair(view: DeviceView, snapshot: Snapshot, language: Language, machine: frozenset[str]) -> tuple[str, ...]:
     if view.repair_until is None or view.repair_until <= snapshot.time:
         return ()

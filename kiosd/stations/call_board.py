@@ -2,7 +2,8 @@
 
 Displays forget when their power goes and never answer, so the whole face is sent again every 30 s. A fresh call blinks and then stands
 still; the blinking is ours, for few displays can, and one that forgot to stop would blink for ever. While a device is out of use with a
-promised end, boards that show all calls tell that in turn with the rest.
+promised end, and in a training, boards that show all calls tell that in turn with the rest: also with a call, once it has stood for a
+while, for a busy office has always one. The call comes back after each message, and a new one does not wait for its turn.
 """
 
 import asyncio
@@ -14,17 +15,19 @@ from kiosd.queue.events import Event
 from kiosd.queue.interface import Queue, Snapshot
 from kiosd.queue.model import CounterState
 from kiosd.queue.settings import Language
-from kiosd.stations.board_texts import NOTE_NUMBER, idle, refused, repairs
+from kiosd.stations.board_texts import NOTE_NUMBER, idle, refused, repairs, standing
 from kiosd.stations.pace import changed_or
 from kiosd.supervisor import Health
 
+TICK_S = 0.001  # less is no time to wait: rounding leaves it over
 RESEND_S = 30.0  # hardware notes section 4: "resend full state every 30-60 s"
 MESSAGE_S = 8.0  # long enough to read two lines twice
 BLINKS = 3  # hardware notes section 4: "blink = call (3x) then steady"
 BLINK_S = 0.5  # lit, and as long dark
+ALONE_S = 15.0  # a call has the board for itself: as long as a voice takes to say it twice
 DARK = Face()
-BETWEEN_CALLS = (ev.TrainingStarted, ev.TrainingEnded, ev.SiteSuspended, ev.SiteResumed, ev.RepairPromised, ev.DeviceWentUp)
-"""What is shown between calls may be another after these."""
+NOTICES = (ev.TrainingStarted, ev.TrainingEnded, ev.SiteSuspended, ev.SiteResumed, ev.RepairPromised, ev.DeviceWentUp)
+"""What is shown between calls, or in turn with them, may be another after these."""
 
 
 class CallBoard:
@@ -49,6 +52,7 @@ class CallBoard:
         del health
         snapshot = await self._queue.snapshot()
         self._calls, self._message_until, self._fresh = _running_calls(snapshot, self._counter), 0.0, None
+        self._fresh_since = self._clock.now().monotonic  # a board that comes back shows who has to come, before all else
         self._changed.clear()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow(snapshot.sequence))
@@ -67,25 +71,40 @@ class CallBoard:
             return min(RESEND_S, left)
         if self._fresh is not None:
             return BLINK_S - (now - self._fresh_since) % BLINK_S
-        return MESSAGE_S if self._turning else RESEND_S
+        if self._turning:
+            return self._alone() or MESSAGE_S
+        return RESEND_S
+
+    def _alone(self) -> float:
+        """Seconds for which the newest call still has the board for itself."""
+        left = self._fresh_since + ALONE_S - self._clock.now().monotonic
+        return left if self._calls and left > TICK_S else 0.0
 
     async def _face(self) -> Face:
         self._turning = False
         if self._clock.now().monotonic < self._message_until:
             return Face(message=self._message)
-        if self._calls:
-            return self._blinking(self._calls[-1])
-        self._fresh = None
-        return Face(message=self._turn(await self._queue.snapshot()))
+        call = self._blinking(self._calls[-1]) if self._calls else None
+        if call is None:
+            self._fresh = None
+        elif call.attention or self._fresh is not None:
+            return call
+        return self._turn(call, await self._queue.snapshot())
 
-    def _turn(self, snapshot: Snapshot) -> str:
-        """The one of the messages in turn that is due; what is new begins with its first one."""
-        pages: tuple[str, ...] = (idle(snapshot, self._language),)
-        if self._counter is None:
-            pages += repairs(snapshot, self._language, self._machine)
+    def _turn(self, call: Face | None, snapshot: Snapshot) -> Face:
+        """The one of the faces in turn that is due; what is new begins with its first one. A call stands between any two messages."""
+        all_calls = self._counter is None
+        if call is not None:
+            notices = standing(snapshot, self._language, self._machine) if all_calls else ()
+            pages = tuple(face for text in notices for face in (call, Face(message=text))) or (call,)
+        else:
+            notices = repairs(snapshot, self._language, self._machine) if all_calls else ()
+            pages = tuple(Face(message=text) for text in (idle(snapshot, self._language), *notices))
         self._turning = len(pages) > 1
         if not self._turning:
             self._page = 1
+        elif self._alone():
+            self._page -= self._page % 2  # the call before the message that is due
         return pages[self._page % len(pages)]
 
     def _blinking(self, newest: Face) -> Face:
@@ -131,7 +150,7 @@ class CallBoard:
             case ev.DayOpened() | ev.DayClosed():
                 self._calls = []
             case _:
-                return isinstance(event, BETWEEN_CALLS)
+                return isinstance(event, NOTICES)
         return True
 
     def _forget(self, counter: int) -> None:

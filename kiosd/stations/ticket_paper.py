@@ -4,7 +4,8 @@ Rule 1  Paper follows the event, whoever asked for the ticket; slips come out in
 Rule 2  A slip that surely did not print is tried again while its visitor may still stand there; then the boards tell the number. They tell
         it at once when no printer could print it as it was owed.
 Rule 3  A slip that may have printed is printed again once, as a marked copy: after a failure in the middle of it, and when the daemon died
-        between the event and the printer's answer. What becomes of the copy is its end. A printer that can never confirm is no failure.
+        between the event and the printer's answer. What becomes of the copy is its end, and the journal knows of it before its first byte:
+        there is never a second one. A printer that can never confirm is no failure.
 Rule 4  Somebody who asks gets another one, marked as such, whatever became of the first.
 Rule 5  A spare printer prints only while the first one cannot.
 """
@@ -30,11 +31,13 @@ from kiosd.supervisor import Health
 log = logging.getLogger(__name__)
 
 PRINT_WITHIN_S = 30.0  # how long a visitor waits for paper before the number on the board has to do
+COPY_WITHIN_S = 10.0  # the same for a copy whose original failed late: a printer opened anew needs 3 s, and the visitor waited already
 BACK_SOON_S = 5.0  # a printer that went this short ago may only have been replugged; later it prints nothing for this visitor
 NOT_READY_S = 2.0  # until a printer that just refused a slip is tried again
 NOBODY = "no printer could print it in time"
 UNCONFIRMED = "the printer cannot say whether it came out"
 FAILED = "printing failed in the middle; a marked copy follows"
+ENDED = "the daemon ended before the printer said what became of it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,17 +147,18 @@ class TicketPaper:
         return now if self.hopeless else now + PRINT_WITHIN_S
 
     async def _owe_again(self, snapshot: Snapshot) -> None:
-        """What a daemon before us owed: it may have come out, so it comes as a copy, and only if the visitor may still wait for it."""
+        """What a daemon before us owed: it may have come out, so it comes as a copy, and only if the visitor may still wait for it. If we
+        die as well, the next one owes nothing any more."""
         now = self._clock.now()
         for view in snapshot.tickets:
             if view.paper is not PrintState.QUEUED:
                 continue
             left = PRINT_WITHIN_S - (now.time - view.issued_at).total_seconds()
             job = Job(view, now.synced, now.monotonic + left, copy=True)
-            if left > 0 and view.state is TicketState.WAITING:
+            follows = left > 0 and view.state is TicketState.WAITING
+            await self._report(job, "uncertain", f"{ENDED}; a marked copy follows" if follows else ENDED)
+            if follows:
                 self._owe(job)
-            else:
-                await self._report(job, "uncertain", "the daemon ended before the printer said what became of it")
 
     async def use(self, printer: TicketPrinter, health: Health) -> None:
         """Print with this printer what is owed while it is its turn, oldest first, and report what became of it."""
@@ -174,8 +178,6 @@ class TicketPaper:
     async def _watch(self, it: Printing, printer: TicketPrinter, health: Health, busy: asyncio.Lock) -> None:
         try:
             async for fault in printer.watch():
-                if fault.code != it.told:
-                    log.log(logging.WARNING if fault.code else logging.INFO, "%s: %s", it.name, fault.detail or "all is well again")
                 it.told, it.refused = fault.code, False
                 self._stir()
                 await health.fault(fault)
@@ -227,7 +229,7 @@ class TicketPaper:
             await self._report(job, "failed", "printing failed in the middle, and it was a copy already", printer)
         else:
             await self._report(job, "uncertain", FAILED, printer)
-            self._jobs.appendleft(replace(job, until=self._clock.now().monotonic + PRINT_WITHIN_S, copy=True))
+            self._jobs.appendleft(replace(job, until=max(job.until, self._clock.now().monotonic + COPY_WITHIN_S), copy=True))
 
     async def _report(
         self, job: Job, outcome: Literal["printed", "failed", "uncertain", "unconfirmed"], detail: str, printer: str = ""

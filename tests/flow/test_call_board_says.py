@@ -8,10 +8,11 @@ import pytest
 
 from kiosd.clock import ManualClock
 from kiosd.queue import commands as cmd
-from kiosd.stations.call_board import MESSAGE_S, RESEND_S, CallBoard
+from kiosd.stations.call_board import ALONE_S, MESSAGE_S, RESEND_S, CallBoard
+from kiosd_sim.board import SimBoard
 from support.callboard import IDLE, QUICK, call, plugged, reads, show
 from support.site import wib
-from support.stationkiosk import kiosk
+from support.stationkiosk import Kiosk, kiosk
 
 
 async def test_a_number_that_got_no_paper_is_told(tmp_path: Path) -> None:
@@ -112,6 +113,66 @@ TURNS = [
     IDLE,
     ("Mesin antrean sedang", "diperbaiki"),
 ]
+
+
+NOTICE = TURNS[:3]
+A001, A002 = ("NOMOR A001", "LOKET 1"), ("NOMOR A002", "LOKET 2")
+
+
+async def test_a_promised_repair_takes_turns_with_a_call_that_has_stood_for_a_while(tmp_path: Path) -> None:
+    async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
+        station = CallBoard(it.queue, it.clock, "id", machine=frozenset({"printer"}))
+        it.device("board", "serial_display", {"port": str(board.port.link), "protocol": "cd5220", **QUICK}, station.use)
+        await it.do(cmd.ReportDevice(device="printer", state="down", code="paper_out"))
+        await it.do(cmd.PromiseRepair(device="printer", until="14:00", reason="ganti rol"))
+        await reads(board, *NOTICE[0])
+        await call(it)
+        await reads(board, *A001)
+        called = it.clock.now().monotonic
+        await comes_up(it, board, NOTICE[0])
+        assert it.clock.now().monotonic - called >= ALONE_S - 0.5
+        for lines in (A001, NOTICE[1], A001, NOTICE[2], A001, NOTICE[0]):
+            turned = it.clock.now().monotonic
+            await comes_up(it, board, lines)
+            assert MESSAGE_S - 1 <= it.clock.now().monotonic - turned <= MESSAGE_S + 1
+        await call(it, 2)
+        await reads(board, *A002)  # at once: no time passes
+        await it.passes(ALONE_S - 1, step=0.25)
+        assert {lines for lines in board.history[board.history.index(A002) :] if any(lines)} == {A002}
+
+
+async def comes_up(it: Kiosk, board: SimBoard, lines: tuple[str, ...]) -> None:
+    """Wait until the board shows ``lines``; darkness of a call that blinks is not another face."""
+    before = board.lines
+    while board.lines != lines:
+        await it.passes(0.25, step=0.25)
+        assert board.lines in {before, lines, ("", "")}
+
+
+async def test_a_board_that_comes_back_in_a_repair_shows_first_who_has_to_come(tmp_path: Path) -> None:
+    async with plugged(tmp_path) as board, kiosk(tmp_path) as it:
+        await it.do(cmd.ReportDevice(device="printer", state="down"), cmd.PromiseRepair(device="printer", until="14:00", reason="rol"))
+        await call(it)
+        it.clock.advance(60)
+        show(it, board)
+        await reads(board, *A001)
+        await it.passes(ALONE_S - 1, step=0.25)
+        assert {lines for lines in board.history if any(lines)} == {A001}
+
+
+async def test_a_training_is_told_in_turn_with_its_calls_and_a_counters_display_keeps_its_number(tmp_path: Path) -> None:
+    async with plugged(tmp_path) as hall, plugged(tmp_path, "desk") as desk, kiosk(tmp_path) as it:
+        show(it, hall, "hall")
+        show(it, desk, "desk", counter=1)
+        await it.do(cmd.CloseDay(), cmd.Training(on=True))
+        await reads(desk, "LATIHAN - nomor", "tidak berlaku")
+        await call(it)
+        await reads(hall, *A001)
+        await reads(desk, *A001)
+        desk.history.clear()
+        await comes_up(it, hall, ("LATIHAN - nomor", "tidak berlaku"))
+        await comes_up(it, hall, A001)
+        assert {lines for lines in desk.history if any(lines)} == {A001}
 
 
 async def test_a_repair_whose_promised_end_is_over_is_not_promised_any_more(tmp_path: Path) -> None:

@@ -94,6 +94,27 @@ def test_check_config_of_a_wrong_file(tmp_path: Path, capsys: pytest.CaptureFixt
     assert kiosd("check-config", str(tmp_path / "none.toml")).status == 78
 
 
+VOICE = """
+[devices.voice]
+driver = "aplay_voice"
+card = "plughw:CARD=x"
+lexicon = "words.toml"
+clips = "clips"
+
+[voice]
+announcer = "voice"
+"""
+
+
+def test_check_config_notes_files_that_are_not_there_and_is_content(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "kiosd.toml").write_text(SITE + VOICE)
+    (tmp_path / "clips").mkdir()
+    answer = sayer(capsys)("check-config", str(tmp_path / "kiosd.toml"))
+    assert (answer.status, answer.err) == (0, f"note: devices.voice.lexicon: {tmp_path / 'words.toml'} is not there yet\n")
+    (tmp_path / "words.toml").touch()
+    assert sayer(capsys)("check-config", str(tmp_path / "kiosd.toml")).err == ""
+
+
 @pytest.mark.parametrize("name", [*(f"tipe-{number}" for number in (1, 2, 3, 4)), "satellite-loket", "satellite-papan"])
 def test_check_config_of_the_ready_ones(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     path = Path(__file__).parents[2] / "config" / f"{name}.toml"

@@ -158,6 +158,33 @@ def test_calendars_that_cannot_come_along(site: Path, tmp_path: Path, capsys: py
     assert load(tmp_path / "var/scenario/a/kiosd.toml").calendar.years.keys() == {2026}
 
 
+LOGO = 'port = "tcp:127.0.0.1:9100"'
+VOICE = '[voice]\nannouncer = "voice"\n[devices.voice]\ndriver = "aplay_voice"\ncard = "plughw:CARD=Sim"\n'
+
+
+def test_a_daemon_on_the_copy_finds_the_files_of_the_devices(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "a.txt").write_text(f"site conf/kiosd.toml\n{HEAD}08:00 open 1\n")
+    files = 'lexicon = \'words.toml\'\nclips="../clips" # beside\nchime_file = "/srv/chime.wav"\n'
+    (tmp_path / "conf/kiosd.toml").write_text(SMALL.replace(LOGO, f'{LOGO}\nlogo = "logo.png" ') + VOICE + files)
+    kiosd, copy = sayer(capsys), tmp_path / "var/scenario/a/kiosd.toml"
+    assert kiosd("scenario", str(tmp_path / "a.txt")).status == 0
+    devices, preset = (load(path).devices for path in (copy, tmp_path / "conf/kiosd.toml"))
+    assert devices["voice"] == preset["voice"] and devices["printer"] == preset["printer"]
+    assert f'logo = "{tmp_path}/conf/logo.png" ' in copy.read_text() and "# beside" in copy.read_text()
+    assert kiosd("scenario", str(tmp_path / "a.txt"), "--again", "--config", str(copy)).status == 0
+    assert load(copy).devices["voice"] == preset["voice"]
+
+
+def test_a_file_of_a_device_that_is_named_in_disguise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.txt").write_text(f"site kiosd.toml\n{HEAD}08:00 open 1\n")
+    for hidden in ('"""words.toml"""', '"words\\u002etoml"'):
+        (tmp_path / "kiosd.toml").write_text(f"{SMALL}{VOICE}lexicon = {hidden}\n")
+        answer = sayer(capsys)("scenario", str(tmp_path / "a.txt"))
+        assert answer.status == 78 and 'write the names of devices\' files plainly, logo = "logo.png"' in answer.err
+        assert not (tmp_path / "var").exists()
+
+
 UPLINK = '[mqtt.central]\nhost = "10.0.0.1"\n\n# of the log\n[log]\nlevel = "info"\n'
 
 

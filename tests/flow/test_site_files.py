@@ -104,5 +104,15 @@ async def test_clips_beside_the_configuration_are_said_and_a_lexicon_that_is_not
 @pytest.mark.parametrize("prefix", ["media/", "/srv/kiosd/"])
 def test_a_simulation_reads_the_files_of_its_preset(tmp_path: Path, prefix: str) -> None:
     preset = written(tmp_path / "preset", everything(prefix))
-    copy = written(tmp_path / "sim", tomli_w.dumps(at_home(tomllib.loads(preset.read_text()), preset.parent)))
+    copy = written(tmp_path / "sim", tomli_w.dumps(at_home(tomllib.loads(preset.read_text()), preset.parent, tmp_path / "sim")))
     assert named(load(copy)) == named(load(preset))
+
+
+def test_a_simulation_finds_a_file_whose_whole_path_is_too_long_for_a_configuration(tmp_path: Path) -> None:
+    preset = written(tmp_path / ("preset" * 20) / ("folder" * 20), SMALL + VOICE + 'lexicon = "words.toml"\n')
+    (preset.parent / "words.toml").write_text("[words]\n")
+    sim = written(tmp_path / "sim", "").parent
+    for _ in range(2):
+        copy = written(sim, tomli_w.dumps(at_home(tomllib.loads(preset.read_text()), preset.parent, sim)))
+    voice: Any = load(copy).devices["voice"].config
+    assert Path(voice.lexicon).samefile(preset.parent / "words.toml")

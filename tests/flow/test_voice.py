@@ -213,9 +213,9 @@ async def test_calls_go_before_numbers_that_were_drawn_earlier(tmp_path: Path) -
     async with spoken(tmp_path) as (it, mouth):
         await draws(it, 4)
         await is_saying(it, mouth, own(1))
-        await comes(it, 1, 2)
+        await it.do(cmd.CallNext(counter=1), cmd.CallNext(counter=2))
         await it.passes(2)
-        await has_said(it, mouth, own(1), call("A001", 1), call("A002", 2), own(2), own(3), own(4))
+        await has_said(it, mouth, own(1), call("D001", 1), call("D002", 2), own(2), own(3), own(4))
 
 
 async def test_numbers_and_refusals_are_said_once_however_often_calls_are(tmp_path: Path) -> None:

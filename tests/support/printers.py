@@ -3,10 +3,10 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from kiosd.ports import Align, Fault, Qr, Slip, Text
-from kiosd_drivers.escpos_printer import DRIVER, Config, EscposPrinter
+from kiosd_drivers.escpos_printer import Config, EscposPrinter, EscposPrinterDriver
 
 SLIP = Slip(
     "CTH01-20260701-D005",
@@ -25,11 +25,16 @@ def read(text: str) -> list[str]:
     return [line.strip() for line in text.split("\n")]
 
 
+def opened(port: str | None, **settings: object) -> AbstractAsyncContextManager[EscposPrinter]:
+    """The driver, which knows no printer yet, at ``port`` with deadlines for tests; whatever happens ends within ten seconds."""
+    return opened_by(EscposPrinterDriver(), port, **settings)
+
+
 @asynccontextmanager
-async def opened(port: str | None, **settings: object) -> AsyncIterator[EscposPrinter]:
-    """The driver at ``port`` with deadlines for tests; whatever happens ends within ten seconds."""
+async def opened_by(driver: EscposPrinterDriver, port: str | None, **settings: object) -> AsyncIterator[EscposPrinter]:
+    """``opened`` by a driver that may know the printer."""
     config = Config.model_validate({**({"port": port} if port else {}), "poll_s": 0.02, "answer_s": 0.2, "write_s": 1.0, **settings})
-    async with asyncio.timeout(10), DRIVER.open(config) as printer:
+    async with asyncio.timeout(10), driver.open(config) as printer:
         yield printer
 
 

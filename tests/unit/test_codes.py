@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from kiosd.ports import BadScan, Scan
-from kiosd_drivers._codes import BURST, PER_S, Assembler, Pace, Skip
+from kiosd_drivers._codes import BURST, ENDLESS, PER_S, Assembler, Pace, Skip
 from kiosd_drivers._judge import CodeRules
 from support.devices import brief
 
@@ -162,6 +162,43 @@ def test_more_codes_than_anybody_can_scan_are_told_from_a_burst() -> None:
     assert not pace.exceeded(int(PER_S), 101.0)
     assert pace.exceeded(1, 101.0)
     assert not any(Pace().exceeded(1, float(second)) for second in range(1000))
+
+
+LONG = "\u20ac".encode() * 512 + b"\r"
+"""The longest code, in characters that take three bytes each."""
+
+
+@pytest.mark.parametrize("what", [b"X", b"\r", b"\x00", b"\x02"])
+def test_what_is_typed_on_and_on_without_a_code_is_endless(what: bytes) -> None:
+    assembler, at = Assembler(idle_s=0.3), 5.0
+    while not assembler.endless:
+        assembler.feed(what * 40, at := at + 0.01)
+    assert at - 5.0 < 11.0
+
+
+def test_keys_that_are_no_characters_count_too() -> None:
+    assembler = Assembler(idle_s=0.3)
+    for _ in range(ENDLESS + 1):
+        assembler.reject("control", 5.0)
+    assert assembler.endless
+
+
+@pytest.mark.parametrize("chunk", [1, 64, 4096])
+def test_the_longest_codes_are_not_endless_however_many_come_at_once(chunk: int) -> None:
+    assembler, data = Assembler(idle_s=0.3), LONG * 20
+    for cut in range(0, len(data), chunk):
+        assembler.feed(data[cut : cut + chunk], 5.0)
+        assert not assembler.endless
+    assembler.reject("dropped", 6.0, Skip.UNTIL_SILENCE)  # the kernel lost keys of such a burst: no end counts until silence
+    assembler.feed((b"7" * 512 + b"\r") * 20, 6.0)
+    assert not assembler.endless
+
+
+def test_what_comes_in_between_pauses_is_not_endless() -> None:
+    assembler = Assembler(idle_s=0.3)
+    for second in range(5 * 3600):
+        assembler.feed(b"\r\n", float(second))
+    assert not assembler.endless
 
 
 @given(pieces=st.lists(PIECE, max_size=12), cuts=st.lists(st.integers(0, 4000), max_size=8))

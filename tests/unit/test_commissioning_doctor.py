@@ -11,6 +11,7 @@ import pytest
 
 from kiosd.clock import ManualClock
 from kiosd.commissioning import doctor
+from kiosd.commissioning.check_libraries import lgpio_remedy
 from kiosd.commissioning.chips import Chip
 from kiosd.commissioning.doctor import CHECKS, Check, examine
 from kiosd.commissioning.machine import printed
@@ -299,6 +300,14 @@ def test_good_things_that_look_bad(case: Case) -> None:
     case.board.versions.pop("lgpio")
     case.board.versions |= {"adafruit-lgpio": "0.2.2.0", "paho-mqtt": "2.10.0", "pydantic": "2.7b1"}
     assert {finding.verdict for finding in case.look("libraries")} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("python", "package"),
+    [((3, 11), "'lgpio>=0.2.2'"), ((3, 12), "'lgpio>=0.2.2'"), ((3, 13), "adafruit-lgpio"), ((3, 14), "adafruit-lgpio")],
+)
+def test_pip_is_told_the_lgpio_that_this_python_can_have(python: tuple[int, int], package: str) -> None:
+    assert lgpio_remedy(python).endswith(f"else pip install {package}")
 
 
 def test_what_nothing_here_needs_is_no_fault(case: Case) -> None:

@@ -45,6 +45,16 @@ def test_the_same_address_twice_is_an_error(tmp_path: Path, kind: str) -> None:
     assert lines == [f"[devices.b3] {key}: [devices.b2] on the same port has the same; allowed: another one"]
 
 
+@pytest.mark.parametrize("port", ["/dev/../dev/bus", "/dev//bus", "/dev/./bus"])
+def test_a_port_is_the_same_however_it_is_written(tmp_path: Path, port: str) -> None:
+    first, second = (MODBUS.format(name=name, address=1) for name in THREE[:2])
+    lines = errors(tmp_path / "kiosd.toml", document(first, second.replace("/dev/bus", port)))
+    assert lines == ["[devices.b2] address: [devices.b1] on the same port has the same; allowed: another one"]
+    path = tmp_path / "kiosd.toml"
+    path.write_text(document(first, second.replace("/dev/bus", port).replace("address = 1", "address = 2")))
+    assert [load(path).devices[name].config.model_dump()["port"] for name in THREE[:2]] == ["/dev/bus"] * 2
+
+
 @pytest.mark.parametrize("setting", ["baudrate = 19200", "gap_s = 0.05", "write_timeout_s = 2.0"])
 def test_one_line_has_one_speed(tmp_path: Path, setting: str) -> None:
     first, second = (MODBUS.format(name=name, address=n) for n, name in enumerate(THREE[:2], 1))

@@ -1,5 +1,8 @@
 """A logo on the ticket: what comes out is the picture, and a bad file costs the picture only."""
 
+import os
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,6 +61,21 @@ def _broken(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:60])
 
 
+def _claims(path: Path, width: int, height: int) -> None:
+    """A small file whose head says that it is huge; its checksum is right."""
+    picture(path, 8, 8)
+    data = path.read_bytes()
+    head = b"IHDR" + struct.pack(">II", width, height) + data[24:29]
+    path.write_bytes(data[:12] + head + struct.pack(">I", zlib.crc32(head)) + data[33:])
+
+
+def _many_words(path: Path) -> None:
+    """A text in it that is unpacked to more than Pillow takes: an error of a kind that no file should cause."""
+    picture(path, 8, 8)
+    data, text = path.read_bytes(), b"zTXt" + b"a\0\0" + zlib.compress(bytes(8_000_000))
+    path.write_bytes(data[:33] + struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text)) + data[33:])
+
+
 BAD: dict[str, Callable[[Path], object]] = {
     "absent": lambda path: None,
     "no picture": lambda path: path.write_text("logo"),
@@ -65,6 +83,12 @@ BAD: dict[str, Callable[[Path], object]] = {
     "too wide": lambda path: picture(path, 385, 10),
     "too high": lambda path: picture(path, 10, 401),
     "another format": lambda path: Image.new("L", (8, 8)).save(path, format="BMP"),
+    "says that it has 60000 x 60000 dots": lambda path: _claims(path, 60_000, 60_000),
+    "says that it has 12000 x 12000 dots": lambda path: _claims(path, 12_000, 12_000),
+    "has no dots": lambda path: _claims(path, 0, 0),
+    "its text bursts": _many_words,
+    "a folder": Path.mkdir,
+    "a pipe": os.mkfifo,
     "too large": lambda path: path.write_bytes(b"\x89PNG" + bytes(MOST_BYTES)),
 }
 

@@ -183,6 +183,14 @@ def test_the_usb_port_s_word_counts_once_it_has_said_that_all_is_well(byte: int,
         {"match": {"by_path": "*usb-0:1.1:*"}},
         {"port": "lp0"},
         {"port": "tcp:host"},
+        {"port": "tcp:host:0"},
+        {"port": "tcp:host:99999"},
+        {"port": "tcp:..:9100"},
+        {"port": "tcp:-host:9100"},
+        {"port": f"tcp:{'a' * 64}.lan:9100"},
+        {"port": "tcp:[::1:9100"},
+        {"port": "tcp:[192.168.1.50]:9100"},
+        {"port": "tcp:192.168.1.500:9100"},
         {"port": "/dev/lp0\n"},
         {"port": "/dev/lp0", "columns": 2},
         {"port": "/dev/lp0", "speed": 9600},
@@ -191,3 +199,15 @@ def test_the_usb_port_s_word_counts_once_it_has_said_that_all_is_well(byte: int,
 def test_a_wrong_configuration_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Config.model_validate(wrong)
+
+
+@pytest.mark.parametrize("host", ["192.168.1.50", "printer", "lp_1.office.lan", "lp.", "a" * 63, "[::1]", "::1", "[fe80::1%eth0]"])
+def test_every_way_to_write_a_host_is_taken(host: str) -> None:
+    assert Config.model_validate({"port": f"tcp:{host}:9100"}).place == f"tcp:{host}:9100"
+
+
+@pytest.mark.parametrize("port", ["tcp:..:91", f"tcp:{'a' * 64}:9100", "tcp:127.0.0.1:70000", "/dev/null", "/dev/zero", "/", "/dev/log"])
+def test_what_cannot_be_a_printer_is_a_device_error_in_words(port: str) -> None:
+    with pytest.raises(DeviceError) as error:
+        _wires.open_wire(port, _wires.SerialSettings(), 1.0)
+    assert str(error.value).startswith(f"{port}: ")

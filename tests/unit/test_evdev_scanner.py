@@ -1,5 +1,6 @@
 """The keyboard scanner over simulated keyboards in place of the kernel's."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,18 @@ async def test_a_keyboard_that_scans_without_end_is_out_of_order(machine: Machin
                 await take(scanner, 1)
         assert caught.value.code == "jabber" and "SECRET" not in str(caught.value)
     assert not keyboard.is_open
+
+
+async def test_a_keyboard_that_types_on_and_on_is_out_of_order(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_codes, "ENDLESS", 600)
+    keyboard = machine.add()
+    async with DRIVER.open(Config.model_validate({"match": {"name": "Sim*"}, "idle_s": 5.0})) as scanner:
+        with pytest.raises(DeviceError, match="without the end of a code") as caught:
+            for _ in range(601):
+                keyboard.type("X", end=None)
+                await asyncio.sleep(0)
+            await take(scanner, 2)
+        assert caught.value.code == "jabber"
 
 
 async def test_half_a_code_is_reported_after_silence(machine: Machine) -> None:

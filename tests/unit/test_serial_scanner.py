@@ -71,6 +71,22 @@ async def test_a_scanner_that_sends_without_end_is_out_of_order(scanner: SimScan
         assert caught.value.code == "jabber" and "SECRET" not in str(caught.value)
 
 
+async def test_a_scanner_that_types_on_and_on_is_out_of_order(scanner: SimScanner) -> None:
+    async with DRIVER.open(config(scanner)) as near, asyncio.TaskGroup() as tasks:
+        typing = tasks.create_task(scanner.burst(["X" * 100] * 440, ""))
+        assert await take(near, 1) == ["!length"]
+        with pytest.raises(DeviceError, match="without the end of a code") as caught:
+            await take(near, 1)
+        assert caught.value.code == "jabber" and "XX" not in str(caught.value)
+        typing.cancel()
+
+
+async def test_the_longest_codes_at_once_are_codes(scanner: SimScanner) -> None:
+    async with DRIVER.open(config(scanner, baudrate=115200)) as near, asyncio.TaskGroup() as tasks:
+        tasks.create_task(scanner.burst([f"{number:02d}" * 256 for number in range(20)]))
+        assert await take(near, 20) == [f"{number:02d}" * 256 for number in range(20)]
+
+
 async def test_a_scan_that_dribbles_in_is_whole(scanner: SimScanner) -> None:
     async with DRIVER.open(config(scanner)) as near:
         for char in "CARD-1":

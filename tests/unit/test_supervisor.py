@@ -13,7 +13,7 @@ from kiosd.clock import ManualClock
 from kiosd.errors import DeviceError, JournalError
 from kiosd.hotplug import Plugs
 from kiosd.ports import Fault
-from kiosd.supervisor import FIRST_WAIT_S, SETTLE_S, Health, supervise
+from kiosd.supervisor import CHANGE_EVERY_S, CHANGES, FIRST_WAIT_S, SETTLE_S, Health, supervise
 from kiosd.threads import MOST_HUNG, lane
 from support.site import WEDNESDAY
 
@@ -272,3 +272,54 @@ async def test_a_device_that_hangs_again_and_again_does_not_leave_a_thread_each_
             await asyncio.sleep(0.001)
     async with lane("open the stuck device") as it:
         assert await it.run(lambda: 7, 5.0) == 7
+
+
+async def test_a_device_that_changes_its_mind_all_the_time_is_told_at_a_pace_and_its_last_word_always() -> None:
+    clock, reports, ended = ManualClock(WEDNESDAY), Reports(), asyncio.Event()
+
+    async def use(_: str, health: Health) -> None:
+        for turn in range(6000):  # ten a second, for ten minutes
+            await health.fault(Fault("paper_out", "the paper is out") if turn % 2 else Fault("", ""))
+            clock.advance(0.1)
+            await asyncio.sleep(0)
+        await health.fault(Fault("cover_open", "the cover is open"))
+        ended.set()
+        await asyncio.Event().wait()
+
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(supervise(device(), use, Health("printer", reports), clock))
+        await ended.wait()
+        assert len(reports.told) <= CHANGES + 1 + 600 / CHANGE_EVERY_S
+        clock.advance(CHANGE_EVERY_S)
+        await settle()
+        assert reports.told[-1] == ("degraded", "cover_open", "the cover is open")
+        count = len(reports.told)
+        clock.advance(600)
+        await settle()
+        assert len(reports.told) == count, "told once"
+        task.cancel()
+
+
+async def test_changes_of_a_quiet_device_are_told_as_they_come_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    clock, reports = ManualClock(WEDNESDAY), Reports()
+    caplog.set_level("INFO", "kiosd.supervisor")
+
+    async def use(_: str, health: Health) -> None:
+        for code in ("paper_near_end", "paper_out", "cover_open", "paper_out", ""):
+            await health.fault(Fault(code, code))
+            await health.fault(Fault(code, code))
+        await asyncio.Event().wait()
+
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(supervise(device(), use, Health("printer", reports), clock))
+        await reports.wait(6)
+        await settle()
+        task.cancel()
+    said = [record.getMessage() for record in caplog.records]
+    assert said[1:] == [
+        "printer: paper_near_end",
+        "printer: paper_out",
+        "printer: cover_open",
+        "printer: paper_out",
+        "printer: all is well again",
+    ]

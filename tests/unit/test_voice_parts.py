@@ -1,11 +1,14 @@
 """The voice's parts alone: sounds, sentences, the lexicon, clips, and the cache on a disk that fails."""
 
 import io
+import json
 import logging
 import os
+import re
 import string
 import struct
 import wave
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -128,6 +131,31 @@ def test_a_lexicon_replaces_whole_words_only(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def lexicon_of(directory: Path, **words: str) -> dict[str, str]:
+    """What is read of a file with these words."""
+    path = directory / "lexicon.toml"
+    path.write_text("[words]\n" + "".join(f"{word} = {json.dumps(spoken)}\n" for word, spoken in words.items()))
+    return read_lexicon(str(path))
+
+
+@given(spoken=st.text("ab [],.'-<>/=$1", max_size=14), sentence=st.text("ab'-<>[/] ", max_size=14))
+def test_nothing_of_a_lexicon_or_a_sentence_is_an_option_or_a_tag(
+    tmp_path_factory: pytest.TempPathFactory, spoken: str, sentence: str
+) -> None:
+    lexicon: dict[str, str] = {}
+    with suppress(DeviceError):
+        lexicon = lexicon_of(tmp_path_factory.getbasetemp(), a=spoken)
+        assert "-" not in {word[:1] for word in re.sub(r"\[\[[^][]*\]\]", "", spoken).split()}
+    for phrase in phrases(f"a {sentence}"):
+        said = pronounced(phrase, lexicon)
+        assert not set(re.sub(r"\[\[[^][]*\]\]", "", said)) & set("<>[]/=$1") and not set(said) & set("<>$")
+
+
+@pytest.mark.parametrize("spoken", ["be be pe ve pe", "ka tiga, ya.", "[[l'okEt]]", "B-B", "[[_:_^_en]] [[@n'aI3:]], be", "do'a"])
+def test_what_a_site_writes_is_taken(tmp_path: Path, spoken: str) -> None:
+    assert lexicon_of(tmp_path, x=spoken) == {"x": spoken}
+
+
 def test_the_example_is_a_good_lexicon() -> None:
     assert read_lexicon(str(LEXICON))["loket"] == "[[l'okEt]]"
     assert read_lexicon(None) == {}
@@ -144,6 +172,13 @@ def test_the_example_is_a_good_lexicon() -> None:
         ("[words]\nloket = '[[l'", "loket: allowed"),
         ("[words]\nloket = '<break>'", "loket: allowed"),
         ("[words]\nloket = ''", "loket: allowed"),
+        ("[words]\nloket = '[[<audio>]]'", "loket: allowed"),
+        ("[words]\nloket = '[[a]]<audio>'", "loket: allowed"),
+        ("[words]\nloket = '--stdout'", "loket: allowed"),
+        ("[words]\nloket = 'a -v en'", "loket: allowed"),
+        ("[words]\nloket = '[[a[[b]]'", "loket: allowed"),
+        ("[words]\nloket = '[[$(a)`]]'", "loket: allowed"),
+        (f"[words]\nloket = '{'a ' * 110}a'", "loket: allowed"),
         ("[words]\nloket = 3", "loket: allowed"),
         ('[words]\nloket = "a\\nb"', "loket: allowed"),
         ("[words]\nloket = 'a'\nLOKET = 'b'", "LOKET: stands there twice"),
