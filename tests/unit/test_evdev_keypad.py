@@ -117,9 +117,9 @@ async def test_keys_are_presses_and_a_held_one_is_one_press(pad: SimKeyboard) ->
 async def test_a_key_that_went_down_while_events_were_lost_is_a_press_and_the_loss_is_told(pad: SimKeyboard) -> None:
     async with opened(config(stuck_s=0.4)) as (_, items):
         pad.lose(KP2, DOWN)
-        assert await press(items) == "B"
-        fault = await anext(items)
-        assert isinstance(fault, Fault) and fault.code == "overflow"
+        told = [await anext(items), await anext(items)]  # in either order: a press waits for its debouncing, the loss for the next look
+        assert [each.button for each in told if isinstance(each, Press)] == ["B"]
+        assert [each.code for each in told if isinstance(each, Fault)] == ["overflow"]
         pad.key(KP2, UP)
         assert await anext(items) == Fault("", "button signals are handled again")
         pad.tap(KP2)
