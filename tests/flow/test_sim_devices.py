@@ -126,8 +126,6 @@ MATCH: dict[str, dict[str, Any]] = {
     "serial_scanner": {},
     "evdev_scanner": {},
     "evdev_keypad": {"keys": {"KPENTER": "advance"}},
-    "serial_display": {"protocol": "cd5220"},
-    "modbus_display": {"address": 1, "number_register": 0},
 }
 
 

@@ -112,7 +112,7 @@ def test_a_simulation_finds_a_file_whose_whole_path_is_too_long_for_a_configurat
     preset = written(tmp_path / ("preset" * 20) / ("folder" * 20), SMALL + VOICE + 'lexicon = "words.toml"\n')
     (preset.parent / "words.toml").write_text("[words]\n")
     sim = written(tmp_path / "sim", "").parent
-    for _ in range(2):
+    for _ in range(2):  # the second run finds the first one's link
         copy = written(sim, tomli_w.dumps(at_home(tomllib.loads(preset.read_text()), preset.parent, sim)))
-    voice: Any = load(copy).devices["voice"].config
-    assert Path(voice.lexicon).samefile(preset.parent / "words.toml")
+        voice: Any = load(copy).devices["voice"].config
+        assert Path(voice.lexicon).samefile(preset.parent / "words.toml")

@@ -11,7 +11,7 @@ import pytest
 from kiosd.ports import Scanner
 from kiosd_drivers import _keyboards, evdev_scanner, serial_scanner
 from kiosd_sim.keyboard import KEY_ENTER, KEYS, SimKeyboard, SimKeyboards
-from kiosd_sim.scanner import SimScanner
+from kiosd_sim.scanner import SimScanner, set_for
 from support.devices import take
 
 
@@ -63,6 +63,22 @@ async def test_frames_are_codes_with_and_without_their_aim_identifier(sim: SimSc
         for text, aim in (("KARTU-1", "]Q1"), ("KARTU-2", ""), ("KARTU-3", "]C0")):
             await sim.framed(text, aim)
         assert await take(scanner, 3) == read
+
+
+@pytest.mark.parametrize(
+    ("config", "whole", "half", "rest"),
+    [
+        ({}, "AB12\r", "AB", "12\r"),
+        ({"ends": ["enter", "tab"]}, "AB12\r", "AB", "12\r"),
+        ({"ends": ["tab"], "aim": True}, "]C0AB12\t", "]C0AB", "12\t"),
+        ({"ends": ["etx"], "aim": True}, "\x02]C0AB12\x03", "\x02]C0AB", "12\x03"),
+        ({"silence_ends": True}, "AB12", "AB", "12"),
+        ({"silence_ends": True, "ends": ["lf"]}, "AB12\n", "AB", "12\n"),
+    ],
+)
+def test_what_a_scanner_sends_around_a_code_as_its_section_wants_it(config: dict[str, Any], whole: str, half: str, rest: str) -> None:
+    sent = {part: "".join(map(str, set_for(config).around("AB12", part))) for part in ("whole", "half", "rest")}
+    assert sent == {"whole": whole, "half": half, "rest": rest}
 
 
 @pytest.fixture
