@@ -36,12 +36,15 @@ async def ends(printer: EscposPrinter) -> DeviceError:
 # -- silence
 
 
-@pytest.mark.parametrize("takes", [True, False], ids=["silent", "off behind its adapter"])
+@pytest.mark.parametrize(
+    ("far", "takes"),
+    [("pty", True), ("tcp", True), ("pty", False)],  # one on the network that is off takes no connection either
+    indirect=["far"],
+    ids=["pty, silent", "tcp, silent", "off behind its adapter"],
+)
 async def test_one_that_answered_before_is_busy_when_it_is_opened_anew_and_prints_with_its_mark_once_it_answers(
     far: SimPrinter, takes: bool
 ) -> None:
-    if not takes and far.port.startswith("tcp:"):
-        pytest.skip("one that is off takes no connection either")
     driver = EscposPrinterDriver()
     async with opened_by(driver, far.port) as printer:
         assert await printer.print_slip(SLIP) is Outcome.PRINTED
