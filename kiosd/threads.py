@@ -144,8 +144,8 @@ class Lane:
                 discard(future.result())  # it came in the very moment of the cancellation
             raise
         except TimeoutError:
-            if future.done() and not future.cancelled() and future.exception() is not None:
-                raise  # the call's own TimeoutError
+            if future.done() and not future.cancelled():
+                return future.result()  # it came in the very moment of the deadline; or raises the call's own TimeoutError
             self._hang()
             raise self._error(f"{self._name}: no answer in {timeout:g} s") from None
 
