@@ -1,15 +1,21 @@
-"""For every test: asyncio in debug mode, so that a coroutine that was never awaited and a call from the wrong thread show."""
+"""For every test: asyncio in debug mode, so that a coroutine that was never awaited and a call from the wrong thread show.
+
+hypothesis has no deadline: a busy machine is no fault of the code, and time is measured by ``make bench``.
+"""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from support.broker import Broker, broker
 from support.manager import Manager, managing
 
 os.environ.setdefault("PYTHONASYNCIODEBUG", "1")
+settings.register_profile("kiosd", deadline=None)
+settings.load_profile("kiosd")
 
 
 @pytest.fixture
