@@ -232,9 +232,7 @@ async def _told(queue: RemoteQueue, central: Peer) -> bytes:
     last = (await queue.snapshot()).sequence
 
     def told() -> bool:
-        return any(
-            f'"sequence":"{last}"'.encode() in m.payload or f'"sequence":{last}'.encode() in m.payload for m in list(central.messages)
-        )
+        return any(int(message.json["sequence"]) == last for message in list(central.messages) if "/hub/ev/" in message.topic)
 
     await until(told, 30.0)
     own = [message for message in central.messages if not message.topic.startswith(f"{ROOT}/cmd/")]
