@@ -4,6 +4,9 @@ Displays forget when their power goes and never answer, so the whole face is sen
 still; the blinking is ours, for few displays can, and one that forgot to stop would blink for ever. While a device is out of use with a
 promised end, and in a training, boards that show all calls tell that in turn with the rest: also with a call, once it has stood for a
 while, for a busy office has always one. The call comes back after each message, and a new one does not wait for its turn.
+
+``next`` ends a visit and calls in one breath, but a satellite hears of it in two messages. A face between them would hold a line of 9600
+baud for 80 ms and keep the call waiting, so a board that is cleared waits for ``BREATH_S`` whether a call follows.
 """
 
 import asyncio
@@ -24,6 +27,7 @@ RESEND_S = 30.0  # hardware notes section 4: "resend full state every 30-60 s"
 MESSAGE_S = 8.0  # long enough to read two lines twice
 BLINKS = 3  # hardware notes section 4: "blink = call (3x) then steady"
 BLINK_S = 0.5  # lit, and as long dark
+BREATH_S = 0.05  # the events of one command are some milliseconds apart on a satellite; nobody sees that a board is cleared so much later
 ALONE_S = 15.0  # a call has the board for itself: as long as a voice takes to say it twice
 DARK = Face()
 NOTICES = (ev.TrainingStarted, ev.TrainingEnded, ev.SiteSuspended, ev.SiteResumed, ev.RepairPromised, ev.DeviceWentUp)
@@ -39,6 +43,7 @@ class CallBoard:
         self._queue, self._clock, self._counter, self._machine = queue, clock, counter, machine
         self._language: Language = language
         self._changed = asyncio.Event()
+        self._cleared = False  # a call went, and none came after it yet
         self._calls: list[Face] = []
         self._message = ""
         self._message_until = 0.0
@@ -62,8 +67,16 @@ class CallBoard:
                 self._seen(face)
                 changed = await changed_or(self._clock, self._changed, self._pause())
                 self._changed.clear()
+                if self._cleared:
+                    await self._breath()
                 if self._turning and not changed:
                     self._page += 1
+
+    async def _breath(self) -> None:
+        """Wait a moment for a call to follow."""
+        await changed_or(self._clock, self._changed, BREATH_S)
+        self._cleared = False
+        self._changed.clear()
 
     def _pause(self) -> float:
         now = self._clock.now().monotonic
@@ -132,13 +145,14 @@ class CallBoard:
             case ev.TicketCalled() | ev.TicketRecalled() | ev.TicketStartUndone() if self._counter in {None, event.counter}:
                 self._forget(event.counter)
                 self._calls.append(Face(event.number, event.counter, attention=True))
-                self._message_until = 0.0
+                self._cleared, self._message_until = False, 0.0
             case ev.TicketFinishUndone() if self._counter in {None, event.counter}:
                 self._calls.insert(0, Face(event.number, event.counter))  # behind every call: nobody has to come for it
             case (
                 ev.TicketNoShow() | ev.TicketCallUndone() | ev.TicketFinished() | ev.TicketTransferred() | ev.TicketReferred()
             ) if self._counter in {None, event.counter}:  # fmt: skip
                 self._forget(event.counter)
+                self._cleared = True
             case ev.TicketCancelled() | ev.TicketExpired() | ev.TicketVoided():
                 self._calls = [face for face in self._calls if face.number != event.number]
             case ev.TicketRefused() if self._counter is None:

@@ -5,16 +5,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import groupby
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from kiosd.ports import Face
 from kiosd.queue import commands as cmd
 from kiosd.queue.commands import new_id
-from kiosd.stations.call_board import BLINK_S, BLINKS, MESSAGE_S, RESEND_S, CallBoard
+from kiosd.queue.events import Record
+from kiosd.queue.interface import Queue, closing
+from kiosd.queue.local import LocalQueue
+from kiosd.stations.call_board import BLINK_S, BLINKS, BREATH_S, MESSAGE_S, RESEND_S, CallBoard
 from kiosd_sim.board import SimBoard
-from support.callboard import IDLE, call, plugged, reads, show
-from support.stationkiosk import Kiosk, kiosk
+from support.callboard import IDLE, becomes, call, plugged, reads, show
+from support.stationkiosk import TURN_S, Kiosk, kiosk
 
 
 async def test_a_call_is_shown_until_the_visit_ends_and_the_newest_call_wins(tmp_path: Path) -> None:
@@ -28,9 +32,9 @@ async def test_a_call_is_shown_until_the_visit_ends_and_the_newest_call_wins(tmp
         await reads(board, "NOMOR A002", "LOKET 2")
         it.clock.advance(10)
         await it.do(cmd.Start(counter=2), cmd.Finish(counter=2))
-        await reads(board, "NOMOR A001", "LOKET 1")
+        await becomes(it, board, "NOMOR A001", "LOKET 1")
         await it.do(cmd.Finish(counter=1))
-        await reads(board, *IDLE)
+        await becomes(it, board, *IDLE)
 
 
 async def test_a_recall_brings_the_number_back(tmp_path: Path) -> None:
@@ -46,7 +50,7 @@ async def test_a_recall_brings_the_number_back(tmp_path: Path) -> None:
         await it.do(cmd.Recall(counter=1))
         it.clock.advance(11)
         await it.do(cmd.MarkAbsent(counter=1))
-        await reads(board, "NOMOR A002", "LOKET 2")
+        await becomes(it, board, "NOMOR A002", "LOKET 2")
 
 
 A001: tuple[str, ...] = ("NOMOR A001", "LOKET 1")
@@ -89,7 +93,7 @@ async def test_a_call_that_was_seen_before_a_newer_one_does_not_blink_again(tmp_
         await call(it, 2)
         await reads(board, "NOMOR A002", "LOKET 2")
         await it.do(cmd.Start(counter=2), cmd.Finish(counter=2))
-        await reads(board, *A001)
+        await becomes(it, board, *A001)
         board.history.clear()
         await it.passes(2 * BLINKS * BLINK_S + 1, step=0.1)
         assert board.history == [] and board.lines == A001
@@ -239,6 +243,47 @@ async def test_a_board_of_one_counter_shows_only_that_counter(tmp_path: Path) ->
         assert not any("tunggu" in line for lines in hall.history for line in lines), "an officer's affair"
 
 
+class Halting:
+    """A queue whose events come one by one, as to a satellite: whoever follows it is at rest again before the next one."""
+
+    def __init__(self, queue: LocalQueue) -> None:
+        self._queue = queue
+        self.snapshot = queue.snapshot
+
+    async def events(self, since: int) -> AsyncIterator[Record]:
+        async with closing(self._queue.events(since)) as records:
+            async for record in records:
+                yield record
+                await asyncio.sleep(TURN_S)
+
+
+async def test_a_call_that_ends_the_visit_before_it_is_the_next_thing_shown(tmp_path: Path) -> None:
+    """What would be shown between them keeps a slow line busy when the call comes."""
+    display = Recorder()
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Recorder]:
+        yield display
+
+    async with kiosk(tmp_path) as it:
+        it.supervised("board", opened, CallBoard(cast("Queue", Halting(it.queue)), it.clock, "id").use)
+        await it.up("board")
+        await call(it)
+        while Face("A001", 1) not in display.faces:
+            await it.passes(0.1, step=0.05)
+        await it.do(cmd.Start(counter=1))
+        shown = len(display.faces)
+        await call(it)
+        while len(display.faces) == shown:
+            await it.passes(BREATH_S / 1000, step=BREATH_S / 1000)
+        assert display.faces[shown:] == [Face("A002", 1, attention=True)]
+        await it.passes(2 * BLINKS * BLINK_S, step=0.05)
+        assert display.faces[-1] == Face("A002", 1)
+        await it.do(cmd.Start(counter=1), cmd.Finish(counter=1))
+        while not display.faces[-1].message:
+            await it.passes(BREATH_S, step=BREATH_S)
+
+
 STEP_BACK = [
     ("ticket.call_undone", cmd.UndoCall(counter=2), ("NOMOR A001", "LOKET 1")),
     ("ticket.transferred", cmd.Transfer(counter=2, service="D"), ("NOMOR A001", "LOKET 1")),
@@ -257,7 +302,7 @@ async def test_who_left_the_counter_is_not_shown(tmp_path: Path, kind: str, ends
             await it.do(cmd.Start(counter=2))
         await it.do(ends.model_copy(update={"id": new_id()}))
         await it.event(kind)
-        await reads(board, *lines)
+        await becomes(it, board, *lines)
 
 
 async def test_a_start_that_is_taken_back_is_a_call_again_and_an_end_is_not(tmp_path: Path) -> None:
@@ -270,10 +315,10 @@ async def test_a_start_that_is_taken_back_is_a_call_again_and_an_end_is_not(tmp_
         await it.do(cmd.UndoStart(counter=1))
         await reads(board, "NOMOR A001", "LOKET 1")
         await it.do(cmd.Start(counter=1), cmd.Finish(counter=1))
-        await reads(board, "NOMOR A002", "LOKET 2")
+        await becomes(it, board, "NOMOR A002", "LOKET 2")
         await it.do(cmd.UndoFinish(counter=1))
         await it.do(cmd.Start(counter=2), cmd.Finish(counter=2))
-        await reads(board, "NOMOR A001", "LOKET 1")
+        await becomes(it, board, "NOMOR A001", "LOKET 1")
 
 
 async def test_no_call_is_lost_on_the_way_however_fast_they_come(tmp_path: Path) -> None:

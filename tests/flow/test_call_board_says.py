@@ -8,7 +8,7 @@ import pytest
 
 from kiosd.clock import ManualClock
 from kiosd.queue import commands as cmd
-from kiosd.stations.call_board import ALONE_S, MESSAGE_S, RESEND_S, CallBoard
+from kiosd.stations.call_board import ALONE_S, BREATH_S, MESSAGE_S, RESEND_S, CallBoard
 from kiosd_sim.board import SimBoard
 from support.callboard import IDLE, QUICK, call, plugged, reads, show
 from support.site import wib
@@ -99,7 +99,8 @@ async def test_a_promised_repair_is_told_in_turn_until_the_device_works_again(tm
         await call(it)
         await reads(board, "NOMOR A001", "LOKET 1")
         await it.do(cmd.Start(counter=1), cmd.Finish(counter=1))
-        await board.shows(lambda lines: lines != ("NOMOR A001", "LOKET 1"))
+        while board.lines == ("NOMOR A001", "LOKET 1"):
+            await it.passes(BREATH_S, step=BREATH_S)
         await it.do(cmd.ReportDevice(device="printer", state="ok"))
         await reads(board, *IDLE)
         await it.passes(3 * MESSAGE_S)

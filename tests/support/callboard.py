@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kiosd.queue import commands as cmd
-from kiosd.stations.call_board import CallBoard
+from kiosd.stations.call_board import BREATH_S, CallBoard
 from kiosd_sim.board import SimBoard
 from kiosd_sim.customerdisplay import CustomerDisplay
 from support.stationkiosk import Kiosk
@@ -36,6 +36,13 @@ async def reads(board: SimBoard, *lines: str) -> None:
         await board.shows(lambda shown: shown == lines)
     except TimeoutError:
         assert board.lines == lines
+    assert not board.screen.garbage
+
+
+async def becomes(it: Kiosk, board: SimBoard, *lines: str) -> None:
+    """Wait until the board shows these lines, while time passes: one that was cleared waits whether a call follows."""
+    while board.lines != lines:
+        await it.passes(BREATH_S, step=BREATH_S)
     assert not board.screen.garbage
 
 
