@@ -62,6 +62,9 @@ class Config(DriverConfig):
         default=None, description="PNG file for the head of each ticket, at most 384 dots wide on 58 mm paper, 576 on 80 mm, and 400 high."
     )
     status: bool = Field(default=True, description="False: paper and cover are never asked for, for printers that print the question.")
+    answers: bool = Field(
+        default=False, description="True: it is known to answer, so one that is silent from the start on is off and gets no tickets."
+    )
     confirm: bool = Field(default=True, description="False: a ticket counts as printed once the printer took all its bytes.")
     speed_mm_s: int = Field(
         default=60, ge=20, le=500, description="Paper speed in mm/s, for how long a printer that confirms nothing is watched."
@@ -78,6 +81,8 @@ class Config(DriverConfig):
             raise ValueError("give either port, where the printer is, or match, the rules that find it")
         if self.match is not None and (self.match.by_id or self.match.by_path):
             raise ValueError("USB printers have no names under by-id and by-path: match by serial, or by phys, the socket")
+        if self.answers and not (self.status or self.confirm):
+            raise ValueError("answers = true wants a printer that is asked: not with status = false and confirm = false")
         return self
 
     @property

@@ -19,7 +19,7 @@ STOPPED = Fault("error", "an error stopped the printer")
 FEED = Fault("offline", "somebody holds the feed button")
 OFFLINE = Fault("offline", "the printer is offline")
 BUSY = Fault("busy", "the printer is busy and takes no bytes")
-SILENT = Fault("busy", "the printer answered before and does not now: it is off, or busy")
+SILENT = Fault("busy", "the printer does not answer, as it does otherwise: it is off, or busy")
 NEAR_END = Fault("paper_near_end", "the paper is near its end")
 
 PRINTS = frozenset({"", "paper_near_end"})

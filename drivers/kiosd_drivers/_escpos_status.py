@@ -3,7 +3,8 @@
 Rule 1  Input is read to its end before each question: answers carry no name, and old ones wait in the line (hardware section 1,
         pitfall 12).
 Rule 2  What a printer can say is learned, not configured: ``DLE EOT`` by asking, the mark behind a ticket by a probe. A printer may be
-        silent; one that answered before and now does not is a fault, also when it was opened anew in the meantime (``Known``).
+        silent; one that answered before and now does not is a fault, also when it was opened anew in the meantime (``Known``). An
+        installer who has seen it answer can say so (``answers``): it is known from the start then.
 Rule 3  A mark with an id of its own (``GS ( H``) is answered when the ticket before it is printed, and only that id counts. ``GS r 1`` is
         the second best: it is answered in its turn, after the bytes before it were processed.
 """

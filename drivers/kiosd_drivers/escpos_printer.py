@@ -124,13 +124,19 @@ class EscposPrinterDriver:
     def __init__(self) -> None:
         self._known: defaultdict[str, Known] = defaultdict(Known)
 
+    def _known_of(self, config: Config) -> Known:
+        known = self._known[config.place]
+        if config.answers:
+            known.answers, known.marks = known.answers or config.status, known.marks or not config.status
+        return known
+
     config: ClassVar[type[DriverConfig]] = Config
     port: ClassVar[type] = TicketPrinter
 
     @asynccontextmanager
     async def open(self, config: Config, /) -> AsyncIterator[EscposPrinter]:
         async with lane(config.place) as printer_lane:
-            printer = EscposPrinter(config, printer_lane, self._known[config.place])
+            printer = EscposPrinter(config, printer_lane, self._known_of(config))
             try:
                 await printer.open()
                 yield printer

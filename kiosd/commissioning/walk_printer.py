@@ -51,8 +51,12 @@ async def printer(walk: Walk, device: TicketPrinter, _: DriverConfig) -> None:
     await walk.settle()
     states = "; ".join(fault.detail for fault in walk.faults.values())
     walk.found(note("paper", states) if states else ok("paper", "the printer says that all is well, or says nothing"))
-    await _state(walk, "cover", lambda code: code not in PRINTS, "Open the printer's cover", "Close the cover")
-    await _state(walk, "paper out", lambda code: code == "paper_out", "Take the paper out", "Put the paper back and close the cover")
+    cover = await _state(walk, "cover", lambda code: code not in PRINTS, "Open the printer's cover", "Close the cover")
+    paper = await _state(
+        walk, "paper out", lambda code: code == "paper_out", "Take the paper out", "Put the paper back and close the cover"
+    )
+    if cover or paper:
+        walk.say("  It answers. Say answers = true in [devices.NAME]: then it gets no tickets when it is off at the start.")
 
 
 async def _slip(walk: Walk, columns: int) -> None:
@@ -65,8 +69,8 @@ async def _slip(walk: Walk, columns: int) -> None:
     )
 
 
-async def _state(walk: Walk, check: str, wanted: Callable[[str], bool], prompt: str, back: str) -> None:
-    """Have a printer say that it cannot print, and that it can again."""
+async def _state(walk: Walk, check: str, wanted: Callable[[str], bool], prompt: str, back: str) -> bool:
+    """Have a printer say that it cannot print, and that it can again; whether it said the first."""
     told = await walk.wait_for(prompt, lambda item: isinstance(item, Fault) and wanted(item.code))
     if told == "skipped":
         walk.found(skipped(check, "not tried"))
@@ -76,6 +80,8 @@ async def _state(walk: Walk, check: str, wanted: Callable[[str], bool], prompt: 
     else:
         walk.found(ok(check, f"it says: {told.detail} ({told.code})"))
         await _again(walk, check, back)
+        return True
+    return False
 
 
 async def _again(walk: Walk, check: str, prompt: str) -> None:

@@ -94,6 +94,7 @@ async def test_a_printer_step_by_step(name: str, build: Build, tmp_path: Path) -
     )
     assert "not a ticket" in text and "[QR" in text
     assert "cover_open" in found["cover"].result and "paper_out" in found["paper out"].result
+    assert any("answers = true" in line for line in installer.lines)
 
 
 @of_port(TicketPrinter)

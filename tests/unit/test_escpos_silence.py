@@ -89,6 +89,24 @@ async def test_one_that_never_answered_is_unconfirmed_however_often_it_is_opened
         await far.plug()
 
 
+@pytest.mark.parametrize("status", [True, False], ids=["asked for its state", "asked for its mark only"])
+async def test_one_that_is_said_to_answer_gets_no_ticket_while_it_is_silent_from_the_start(far: SimPrinter, status: bool) -> None:
+    far.set(silent=True)
+    async with opened(far.port, answers=True, status=status, **FAST) as printer:
+        with pytest.raises(DeviceError, match="off, or busy") as refused:
+            await printer.print_slip(SLIP)
+        assert refused.value.code == "busy"
+        await first(printer, "busy")
+        far.set(silent=False)
+        assert await printer.print_slip(SLIP) is Outcome.PRINTED
+    assert len(far.slips) == 1
+
+
+def test_one_that_is_never_asked_cannot_be_said_to_answer() -> None:
+    with pytest.raises(ValueError, match="wants a printer that is asked"):
+        Config.model_validate({"port": "/dev/ttyUSB0", "answers": True, "status": False, "confirm": False})
+
+
 async def test_a_byte_of_noise_makes_no_printer_that_answers() -> None:
     driver = EscposPrinterDriver()
     async with scripted({}, greeting=b"") as far:
