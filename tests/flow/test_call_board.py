@@ -109,19 +109,18 @@ class Recorder:
     def __init__(self) -> None:
         self.faces: list[Face] = []
 
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator["Recorder"]:
+        yield self
+
     async def show(self, face: Face) -> None:
         self.faces.append(face)
 
 
 async def test_attention_is_asked_for_while_it_blinks_and_nothing_is_sent_too_often(tmp_path: Path) -> None:
     display = Recorder()
-
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[Recorder]:
-        yield display
-
     async with kiosk(tmp_path) as it:
-        it.supervised("board", opened, CallBoard(it.queue, it.clock, "id").use)
+        it.supervised("board", display.opened, CallBoard(it.queue, it.clock, "id").use)
         await it.up("board")
         await call(it)
         while Face("A001", 1) not in display.faces:
@@ -260,13 +259,8 @@ class Halting:
 async def test_a_call_that_ends_the_visit_before_it_is_the_next_thing_shown(tmp_path: Path) -> None:
     """What would be shown between them keeps a slow line busy when the call comes."""
     display = Recorder()
-
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[Recorder]:
-        yield display
-
     async with kiosk(tmp_path) as it:
-        it.supervised("board", opened, CallBoard(cast("Queue", Halting(it.queue)), it.clock, "id").use)
+        it.supervised("board", display.opened, CallBoard(cast("Queue", Halting(it.queue)), it.clock, "id").use)
         await it.up("board")
         await call(it)
         while Face("A001", 1) not in display.faces:
