@@ -85,10 +85,10 @@ async def serve(settings: Settings, config: Path, state: Path, stop: asyncio.Eve
     log.info("stopped in good order")
 
 
-async def _tick(queue: Queue, clock: Clock, settings: QueueSettings) -> None:
+async def _tick(queue: LocalQueue, clock: Clock, settings: QueueSettings) -> None:
     warned: tuple[int, ...] = ()
     while True:
-        await queue.execute(Tick())
+        await queue.tick()
         missing = missing_years(settings, clock.now().time.astimezone(settings.site.zone))
         if missing != warned:
             warned = missing

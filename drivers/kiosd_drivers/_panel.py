@@ -49,12 +49,12 @@ class Contacts:
     async def presses(self) -> AsyncIterator[Press | Fault]:
         """See ``ButtonPanel``."""
         clock, presses = asyncio.get_running_loop().time, Presses(self._rules)
-        check_at = clock()
+        check_at, every = clock(), min(CHECK_S, self._rules.stuck_s / 4)
         while True:
             if clock() >= check_at:
                 for fault in self._check():
                     yield fault
-                check_at = clock() + min(CHECK_S, self._rules.stuck_s / 4)
+                check_at = clock() + every - clock() % every  # all panels at once: one waking of an idle board for all of them
             settle_at = check_at if presses.due is None else clock() + max(0.0, presses.due - boottime())
             edge = await self._next(min(check_at, settle_at))
             for item in presses.settle(boottime()) if edge is None else self._heard(edge, presses):

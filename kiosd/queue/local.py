@@ -20,7 +20,7 @@ from kiosd.journal.marks import Kept, Mark, Quarantine
 from kiosd.queue import rules, texts
 from kiosd.queue.asked import Decision
 from kiosd.queue.book import Book
-from kiosd.queue.commands import Command
+from kiosd.queue.commands import Command, Tick
 from kiosd.queue.day import due
 from kiosd.queue.events import Event, Record
 from kiosd.queue.explain import forecasts
@@ -133,6 +133,11 @@ class LocalQueue:
         self._waiting.append((command, change, future))
         self._wake.set()
         return await future
+
+    async def tick(self) -> None:
+        """Time has passed: have the day close or open when that is due. It hardly ever is, and then this costs next to nothing."""
+        if due(self._book, steady(self._clock.now(), self._book.last, self._anchor), self._settings):
+            await self.execute(Tick())
 
     async def run(self) -> None:
         """Decide and commit, for ever. Raises ``JournalError`` when the journal fails; then nobody who waits gets an answer."""

@@ -170,6 +170,20 @@ async def test_a_training_goes_on_after_a_restart_and_ends_when_visitors_come_in
         assert not (await queue.snapshot()).training
 
 
+async def test_a_tick_opens_and_closes_the_day_in_its_time_and_else_asks_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock(WEDNESDAY)
+    async with running(tmp_path, clock) as queue:
+        await queue.tick()
+        assert [record.event.type for record in await take(queue, 0, 1)] == ["system.day_opened"]
+        clock.advance(86_400)
+        await queue.tick()
+        assert [record.event.type for record in await take(queue, 1, 2)] == ["system.day_closed", "system.day_opened"]
+        monkeypatch.delattr(LocalQueue, "execute")
+        await queue.tick()
+
+
 @pytest.mark.parametrize(("language", "sentence"), [
     ("id", "Wewenang petugas tidak mencakup: menghanguskan nomor."),
     ("en", "The role officer may not do this: void."),
