@@ -47,9 +47,9 @@ class _Draft:
 
     def counter(self, number: int, **changes: Any) -> None:
         before = self.counters.get(number) or Counter(number)
-        after = replace(before, **changes)
-        same = (after.state, after.ticket) == (before.state, before.ticket)
-        self.counters[number] = after if same else replace(after, changed=self.seq)
+        if (changes.get("state", before.state), changes.get("ticket", before.ticket)) != (before.state, before.ticket):
+            changes["changed"] = self.seq
+        self.counters[number] = replace(before, **changes)
 
     def ticket(self, uid: str, **changes: Any) -> Ticket:
         self.tickets[uid] = changed = replace(self.tickets[uid], **changes)
