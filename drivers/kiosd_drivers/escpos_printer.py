@@ -124,12 +124,6 @@ class EscposPrinterDriver:
     def __init__(self) -> None:
         self._known: defaultdict[str, Known] = defaultdict(Known)
 
-    def _known_of(self, config: Config) -> Known:
-        known = self._known[config.place]
-        if config.answers:
-            known.answers, known.marks = known.answers or config.status, known.marks or not config.status
-        return known
-
     config: ClassVar[type[DriverConfig]] = Config
     port: ClassVar[type] = TicketPrinter
 
@@ -142,6 +136,15 @@ class EscposPrinterDriver:
                 yield printer
             finally:
                 await printer.close()
+
+    def _known_of(self, config: Config) -> Known:
+        """What is known of this printer: what it was heard to say, and what its ``answers`` says of it before it was heard."""
+        known = self._known[config.place]
+        if config.answers and config.status:
+            known.answers = True
+        elif config.answers:
+            known.marks = True
+        return known
 
 
 DRIVER = EscposPrinterDriver()
