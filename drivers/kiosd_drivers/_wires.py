@@ -119,7 +119,7 @@ class Wire:
         try:
             return os.write(self._fd, data[:CHUNK])
         except BlockingIOError:  # usblp says POLLOUT without room while it waits for paper: do not spin on it
-            time.sleep(LOOK_AGAIN_S)
+            time.sleep(LOOK_AGAIN_S)  # in a lane
             return 0
         except OSError as error:
             raise device_error(self._port, error) from error

@@ -93,7 +93,7 @@ def _scan(args: argparse.Namespace) -> str:
     parts = ("half", "rest") if args.pause is not None else (args.part,)
     for part in parts:
         if part == "rest" and args.pause is not None:
-            time.sleep(args.pause)
+            time.sleep(args.pause)  # the person at the terminal asked for it: the daemon sees a scanner that hesitates
             texts = texts[-1:]
         _far(args, "scan", args.counter, part, framed, args.aim, args.end, *texts)
     return f"scanned {_amount(args)} at counter {args.counter}"

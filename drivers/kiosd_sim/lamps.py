@@ -19,7 +19,7 @@ def watched(state: Path, lights: Sequence[Light]) -> str:
     """Each of ``lights`` in a line: a word, and how it was every 50 ms; ``Unavailable`` when no simulation runs in ``state``."""
     begin, looks = time.monotonic(), list[list[bool]]()
     for count in range(LOOKS if lights else 0):
-        time.sleep(max(0.0, begin + count * STEP_S - time.monotonic()))
+        time.sleep(max(0.0, begin + count * STEP_S - time.monotonic()))  # as eyes look: lamps flash in real time
         looks.append(_look(state, lights))
     wide, long = (max(map(len, words), default=0) for words in ([one.device for one in lights], [one.name for one in lights]))
     rows = [

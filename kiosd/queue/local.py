@@ -136,7 +136,7 @@ class LocalQueue:
 
     async def tick(self) -> None:
         """Time has passed: have the day close or open when that is due. It hardly ever is, and then this costs next to nothing."""
-        if due(self._book, steady(self._clock.now(), self._book.last, self._anchor), self._settings):
+        if due(self._book, self._now(self._book), self._settings):
             await self.execute(Tick())
 
     async def run(self) -> None:
@@ -189,7 +189,7 @@ class LocalQueue:
         if known is not None:
             answer = known[1]  # as text while it comes from the journal: hardly any is ever asked for again
             return book, [], answer if isinstance(answer, Reply) else Reply.model_validate_json(answer)
-        now = steady(self._clock.now(), book.last, self._anchor)
+        now = self._now(book)
         before = [Entry(record) for record in self._records(due(book, now, self._settings), book.seq, now, command)]
         if before:
             book = fold(book, [entry.record for entry in before])
@@ -209,6 +209,10 @@ class LocalQueue:
             entries.append(Entry(records[-1], reply.model_dump_json()))
             self._answers[command.id] = (now, reply)
         return (fold(book, records) if records else book), before + entries, reply
+
+    def _now(self, book: Book) -> Moment:
+        """The time, which never runs back behind what ``book`` has seen."""
+        return steady(self._clock.now(), book.last, self._anchor)
 
     def _decide(self, command: Command, book: Book, now: Moment) -> tuple[tuple[Event, ...], Decision | None, str, str]:
         language = self._settings.site.language
@@ -281,8 +285,7 @@ class LocalQueue:
 
     async def snapshot(self) -> Snapshot:
         """See ``Queue``."""
-        now = steady(self._clock.now(), self._book.last, self._anchor)
-        return snapshot(self._book, now, self._settings, self.stream)
+        return snapshot(self._book, self._now(self._book), self._settings, self.stream)
 
 
 @asynccontextmanager
