@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from kiosd.errors import Refused, Unavailable
+from kiosd_sim.door import door
 from kiosd_sim.floor import not_running
 
 LINE_BYTES = 64 * 1024  # a scan of 4 KB whose every character is written as an escape, and room
@@ -25,14 +26,10 @@ async def serve(path: Path, do: Do) -> AsyncIterator[None]:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         reply = await _reply(reader, do)
         writer.write(f"{' '.join(reply.split())}\n".encode())
-        writer.close()
 
     with listening(path) as listener:
-        server = await asyncio.start_unix_server(answer, sock=listener, limit=LINE_BYTES)
-        try:
+        async with door(answer, listener, LINE_BYTES):
             yield
-        finally:
-            server.close()
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+from kiosd_sim.door import Door, tcp
+
 READ_SIZE = 512
 
 Serve = Callable[[asyncio.StreamReader], Coroutine[Any, Any, None]]
@@ -71,31 +73,28 @@ class TcpOutlet:
 
     def __init__(self, number: int, group: asyncio.TaskGroup) -> None:
         self._number, self._group = number, group
-        self._server: asyncio.Server | None = None
+        self._door: Door | None = None
         self._writer: asyncio.StreamWriter | None = None
-        self._talk: asyncio.Task[None] | None = None
 
     @property
     def port(self) -> str:
         return f"tcp:127.0.0.1:{self._number}"
 
     async def plug(self, serve: Serve) -> None:
-        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             if self._writer is not None:
                 writer.transport.abort()
                 return
             self._writer = writer
-            self._talk = self._group.create_task(self._one(serve, reader, writer))
+            try:
+                await serve(reader)
+            finally:
+                self._writer = None
 
-        self._server = await asyncio.start_server(connected, "127.0.0.1", self._number)
-        self._number = self._server.sockets[0].getsockname()[1]
-
-    async def _one(self, serve: Serve, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await serve(reader)
-        finally:
-            self._writer = None
-            writer.transport.abort()
+        listener = tcp(self._number)
+        self._number = listener.getsockname()[1]
+        self._door = Door(talk, self._group)
+        await self._door.open(listener)
 
     def port_status(self, byte: int) -> None:
         """There is no such thing on this wire."""
@@ -105,10 +104,5 @@ class TcpOutlet:
             self._writer.write(data)
 
     async def unplug(self) -> None:
-        if self._server is None:
-            return
-        self._server.close()
-        self._server = None
-        if self._talk is not None:
-            self._talk.cancel()
-            await asyncio.wait([self._talk])
+        if self._door is not None:
+            await self._door.close()

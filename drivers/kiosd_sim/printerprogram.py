@@ -17,6 +17,7 @@ from typing import Any
 
 from kiosd.errors import Refused
 from kiosd_sim.control import listening
+from kiosd_sim.door import door
 from kiosd_sim.moods import changed, described
 from kiosd_sim.paper import PrintedSlip
 from kiosd_sim.printer import SimPrinter, sim_printer_gadget, sim_printer_pty, sim_printer_tcp
@@ -68,17 +69,13 @@ async def _serve(printer: SimPrinter, shelf: _Shelf, path: Path | None, stop: as
         with suppress(ConnectionError, asyncio.LimitOverrunError, ValueError):  # ValueError: a line without an end
             while line := await reader.readline():
                 writer.write(f"{await _obey(printer, shelf, line)}\n".encode())
-        writer.close()
 
     if path is None:
         await stop.wait()
         return
     with listening(path) as listener:
-        server = await asyncio.start_unix_server(client, sock=listener, limit=LINE_BYTES)
-        try:
+        async with door(client, listener, LINE_BYTES):
             await stop.wait()
-        finally:
-            server.close()
 
 
 def _printer(args: argparse.Namespace, settings: dict[str, Any]) -> AbstractAsyncContextManager[SimPrinter]:

@@ -20,6 +20,7 @@ from kiosd.mqtt.settings import MqttSettings
 from kiosd.queue.fields import DAYS
 from kiosd.queue.local import LocalQueue, open_local
 from kiosd.queue.settings import HoursSettings
+from kiosd_sim.door import door, tcp
 from support.broker import proxy
 from support.mqtt_peer import until
 from support.site import settings
@@ -319,10 +320,10 @@ async def test_somebody_in_clear_in_the_brokers_place_gets_no_password(site: Sit
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heard.extend(await reader.read(4096))
         writer.write(b"\x20\x03\x00\x00\x00")  # a CONNACK: welcome
-        writer.close()
 
-    async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
-        await refused_by_kiosd(hub_settings(site, port=server.sockets[0].getsockname()[1]))
+    listener = tcp()
+    async with door(listen, listener):
+        await refused_by_kiosd(hub_settings(site, port=listener.getsockname()[1]))
     assert heard and b"MQTT" not in heard and site.secret("hub").read_text().strip().encode() not in heard
 
 

@@ -13,6 +13,7 @@ from kiosd.queue import commands as cmd
 from kiosd.queue import events as ev
 from kiosd.queue.events import TicketRefused
 from kiosd.queue.local import LocalQueue, open_local
+from kiosd_sim.door import door, tcp
 from support.broker import Broker, broker, proxy
 from support.fakequeue import issued
 from support.mqtt_peer import peer, until
@@ -37,14 +38,17 @@ async def killer(target: int, needle: bytes = b"A013") -> AsyncIterator[int]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", target)
         ends[:] = writer, far_writer
-        with suppress(OSError):
-            async with asyncio.TaskGroup() as group:
-                group.create_task(carry(reader, far_writer))
-                group.create_task(carry(far_reader, writer))
+        try:
+            with suppress(OSError):
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(carry(reader, far_writer))
+                    group.create_task(carry(far_reader, writer))
+        finally:
+            far_writer.transport.abort()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    yield server.sockets[0].getsockname()[1]
-    server.close()
+    listener = tcp()
+    async with door(serve, listener):
+        yield listener.getsockname()[1]
 
 
 async def test_an_event_that_is_too_large_is_left_out_recorded_and_an_alarm(mosquitto: Broker, caplog: pytest.LogCaptureFixture) -> None:

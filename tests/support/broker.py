@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
+from kiosd_sim.door import door, tcp
+
 START_S = 5.0
 
 
@@ -113,6 +115,7 @@ class Proxy:
                 group.create_task(self._pump(far_reader, writer, {"pass"}))
         finally:
             self._writers -= {writer, far_writer}
+            far_writer.transport.abort()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, open_in: set[str]) -> None:
         with suppress(OSError):
@@ -130,10 +133,7 @@ class Proxy:
 async def proxy(target: int) -> AsyncIterator[Proxy]:
     """A proxy to port ``target`` of this machine."""
     it = Proxy(target)
-    server = await asyncio.start_server(it.serve, "127.0.0.1", 0)
-    it.port = server.sockets[0].getsockname()[1]
-    try:
+    listener = tcp()
+    it.port = listener.getsockname()[1]
+    async with door(it.serve, listener):
         yield it
-    finally:
-        server.close()
-        it.cut()

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from kiosd.ports import Align, Fault, Qr, Slip, Text
 from kiosd_drivers.escpos_printer import Config, EscposPrinter, EscposPrinterDriver
+from kiosd_sim.door import door, tcp
 
 SLIP = Slip(
     "CTH01-20260701-D005",
@@ -102,7 +103,6 @@ class Scripted:
                 if kind in self.says:
                     writer.write(self.says[kind](question[kind]))
             rest = rest[max(end, len(rest) - 16) :]
-        writer.close()
 
 
 @asynccontextmanager
@@ -111,6 +111,7 @@ async def scripted(says: Mapping[str, Says] = WELL, greeting: bytes = b"", **cha
     merged = {**says, **changes}
     it = Scripted({kind: answer for kind, answer in merged.items() if answer is not None})
     it.greeting = greeting
-    async with await asyncio.start_server(it.talk, "127.0.0.1", 0) as server:
-        it.port = f"tcp:127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    listener = tcp()
+    it.port = f"tcp:127.0.0.1:{listener.getsockname()[1]}"
+    async with door(it.talk, listener):
         yield it

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from kiosd.ports import Fault, Outcome
 from kiosd_drivers._escpos_blocking import BlockingPrinter
 from kiosd_drivers._escpos_status import Known
 from kiosd_drivers.escpos_printer import Config, EscposPrinter, EscposPrinterDriver
+from kiosd_sim.door import door, tcp
 from kiosd_sim.printer import SimPrinter, sim_printer_pty, sim_printer_tcp
 from support.printers import SLIP, first, opened, opened_by, scripted
 
@@ -171,24 +172,18 @@ async def test_paper_that_ends_in_mid_ticket_is_told_at_once_and_not_when_the_wa
 @asynccontextmanager
 async def jabbering(pause_s: float = 0.0, size: int = 4096) -> AsyncIterator[str]:
     """A far side on TCP that sends random bytes for ever."""
-    chance, talks = random.Random(7), set[asyncio.Task[None]]()
+    chance = random.Random(7)
 
     async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        talks.update(filter(None, (asyncio.current_task(),)))
-        try:
+        with suppress(ConnectionError):
             while True:
                 writer.write(chance.randbytes(size))
                 await writer.drain()
                 await asyncio.sleep(pause_s)
-        finally:
-            writer.transport.abort()
 
-    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
-        yield f"tcp:127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        for one in talks:
-            one.cancel()
-        await asyncio.gather(*talks, return_exceptions=True)
-        await asyncio.sleep(0)  # a transport closes its socket in the loop's next turn
+    listener = tcp()
+    async with door(talk, listener):
+        yield f"tcp:127.0.0.1:{listener.getsockname()[1]}"
 
 
 @pytest.mark.parametrize(("pause_s", "size"), [(0.0, 4096), (0.01, 12)], ids=["as fast as it goes", "9600 baud"])
