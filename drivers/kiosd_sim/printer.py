@@ -244,10 +244,10 @@ async def _plugged_in(outlet: Callable[[asyncio.TaskGroup], Outlet], settings: d
     failure: Exception | None = None
     async with asyncio.TaskGroup() as group:
         printer = SimPrinter(outlet(group), **settings)
-        await printer.plug()
         try:
+            await printer.plug()
             yield printer
-        except Exception as error:  # noqa: BLE001 - the user's own error, raised below as it is: the group would wrap it
+        except Exception as error:  # noqa: BLE001 - an outlet's or the user's own, raised below as it is: the group would wrap it
             failure = error
         finally:
             await printer.unplug()

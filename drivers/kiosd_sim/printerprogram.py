@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import signal
+import sys
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
@@ -95,12 +96,18 @@ async def _run(args: argparse.Namespace) -> None:
         await _serve(printer, shelf, args.control, stop)
 
 
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text[:6]) <= 65_535):
+        raise argparse.ArgumentTypeError("a TCP port is a number, 0 to 65535")
+    return int(text)
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(prog="python -m kiosd_sim.printer", description=__doc__.split("\n")[0] if __doc__ else None)
     wire = top.add_mutually_exclusive_group(required=True)
     wire.add_argument("--pty", type=Path, metavar="LINK", help="on a serial line that the host finds at LINK")
-    wire.add_argument("--tcp", type=int, metavar="PORT", help="as a print server on 127.0.0.1 (0: a free port)")
+    wire.add_argument("--tcp", type=_port, metavar="PORT", help="as a print server on 127.0.0.1 (0: a free port)")
     wire.add_argument("--gadget", type=Path, metavar="DEVICE", help="as the far side of a USB printer gadget, /dev/g_printer0")
     top.add_argument("--slips", type=Path, metavar="DIR", default=Path(DEFAULT_SLIPS), help="where slips are written as NNNNN.txt and .png")
     top.add_argument("--control", type=Path, metavar="SOCKET", help="Unix socket that takes requests: paper out, cover open, state ...")
@@ -111,8 +118,12 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run until SIGINT or SIGTERM; the exit status."""
+    """Run until SIGINT or SIGTERM; the exit status, 1 when it cannot be where it was told to be."""
     args = parser().parse_args(argv)
     os.umask(0o077)  # slips have numbers of people on them
-    asyncio.run(_run(args))
+    try:
+        asyncio.run(_run(args))
+    except OSError as exc:
+        print(f"printer: {exc}", file=sys.stderr)
+        return 1
     return 0

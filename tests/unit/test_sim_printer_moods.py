@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import tty
 from collections.abc import AsyncIterator, Callable
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from kiosd.errors import Refused
+from kiosd_sim.door import tcp
 from kiosd_sim.escpos import Bars, Line, Operation, Parser, Raster, Style
 from kiosd_sim.moods import CLONES, SWITCHES, Mood, changed
 from kiosd_sim.paper import PrintedSlip
@@ -215,6 +217,24 @@ async def test_as_a_program_for_other_software(tmp_path: Path) -> None:
         host.writer.close()
         program.terminate()
         assert await program.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("wire", "status", "why"),
+    [
+        (("--tcp", "{taken}"), 1, "Address already in use"),
+        (("--tcp", "65536"), 2, "0 to 65535"),
+        (("--gadget", "/nowhere/g_printer0"), 1, "No such file or directory: '/nowhere/g_printer0'"),
+        (("--pty", "/nowhere/printer"), 1, "No such file or directory"),
+        (("--tcp", "0", "--control", "/nowhere/control"), 1, "No such file or directory"),
+    ],
+)
+def test_a_program_that_cannot_be_where_it_was_told_to_be_says_why(wire: tuple[str, ...], status: int, why: str, tmp_path: Path) -> None:
+    with tcp() as taken:
+        line = [word.format(taken=taken.getsockname()[1]) for word in wire]
+        command = (sys.executable, "-m", "kiosd_sim.printer", *line, "--slips", str(tmp_path))
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, why in done.stderr, "Traceback" in done.stderr) == (status, True, False)
 
 
 async def test_behind_a_usb_gadget() -> None:
