@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 REPLY_BYTES = 8192
@@ -23,10 +23,14 @@ class PinsAbsent(OSError):
 
 @dataclass(frozen=True, slots=True)
 class PinState:
-    """``function`` is ``in`` or ``out``; ``level`` is true when the pin is high."""
+    """``function`` is ``in`` or ``out``; ``level`` is true when the pin is high, ``changes`` is how often it has changed.
+
+    Two that are the same now are equal, however they came there.
+    """
 
     function: str
     level: bool
+    changes: int = field(default=0, compare=False)
 
 
 class Pins:
@@ -73,7 +77,7 @@ class Pins:
 
     def state(self) -> dict[int, PinState]:
         """Every pin that the daemon uses, lamps included, by number."""
-        return {row["pin"]: PinState(row["function"], bool(row["level"])) for row in json.loads(self._ask("state"))}
+        return {row["pin"]: PinState(row["function"], bool(row["level"]), row["changes"]) for row in json.loads(self._ask("state"))}
 
     def _ask(self, request: str, wait_s: float = 0.0) -> str:
         try:

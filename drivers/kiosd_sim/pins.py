@@ -9,7 +9,8 @@ words, at most 256 bytes; the answer is one line: ``ok``, ``error: ...`` or, for
     stick 17            close the contact and leave it closed: a button that hangs, until ``free 17``
     two 17 27 [5]       press two buttons within so many milliseconds
     jabber 17 500 [200] so many edges a second from a loose wire, for so many milliseconds
-    state               every pin in use: [{"pin": 17, "function": "in", "level": 1}, ...]
+    state               every pin in use: [{"pin": 17, "function": "in", "level": 1, "changes": 3}, ...]; ``changes`` counts those of the
+                        level, so that a flash between two looks is not missed
 """
 
 import json
@@ -45,6 +46,7 @@ class SimPin(MockPin):  # type: ignore[misc]  # gpiozero has no type hints
 
     def __init__(self, factory: Any, info: Any, **kwargs: Any) -> None:
         self._held: bool | None = None
+        self.changes = 0
         super().__init__(factory, info, **kwargs)
 
     @property
@@ -58,6 +60,13 @@ class SimPin(MockPin):  # type: ignore[misc]  # gpiozero has no type hints
             raise _BadRequest(f"{self!r} is an output")
         self._held = None if level == self.rest else level
         self._drive(level)
+
+    def _change_state(self, value: bool) -> bool:
+        changed: bool = super()._change_state(value)
+        if changed:
+            self.changes += 1
+            self.clear_states()  # gpiozero remembers every change; lamps blink for days
+        return changed
 
     def _drive(self, level: bool) -> None:
         if level:
@@ -221,8 +230,7 @@ class _Server:
         return "ok"
 
     def _state(self) -> str:
-        pins = sorted(self._pins().items())
-        return json.dumps([{"pin": n, "function": "in" if p.function == "input" else "out", "level": int(p.state)} for n, p in pins])
+        return json.dumps([_row(number, pin) for number, pin in sorted(self._pins().items())])
 
     def close(self) -> None:
         """Stop listening, part from every client and remove the socket's file."""
@@ -251,6 +259,10 @@ def _listen(path: Path) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def _row(number: int, pin: SimPin) -> dict[str, Any]:
+    return {"pin": number, "function": "in" if pin.function == "input" else "out", "level": int(pin.state), "changes": pin.changes}
 
 
 def _number(word: str) -> int:

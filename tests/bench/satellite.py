@@ -73,10 +73,10 @@ class Screen:
 class Eye(Finger):
     """Looks at a lamp without leaving the socket, as a finger stays on it: a look takes about 0.1 ms."""
 
-    def lit(self, pin: int) -> bool:
-        """Whether the lamp at ``pin`` is lit."""
+    def look(self, pin: int) -> tuple[bool, int]:
+        """Whether the lamp at ``pin`` is lit, and how often that has changed."""
         self._socket.sendall(b"state\n")
-        return any(row["pin"] == pin and bool(row["level"]) for row in json.loads(self._answers.readline()))
+        return next((bool(row["level"]), row["changes"]) for row in json.loads(self._answers.readline()) if row["pin"] == pin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +132,11 @@ async def _issue(state: Path, count: int) -> None:
 
 def _press(it: Desk, pin: int, seen: Callable[[], float]) -> tuple[float, float]:
     """Milliseconds until the lamp says that the press was answered, and until ``seen``."""
+    _, before = it.eye.look(READY)
     begin = it.finger.press(pin)
-    for lit in (False, True):
-        while it.eye.lit(READY) is not lit:
-            _in_time(begin)
-            time.sleep(LOOK_S)
+    while it.eye.look(READY) < (True, before + 2):  # lit, and it was dark: for some 4 ms, which a look may miss
+        _in_time(begin)
+        time.sleep(LOOK_S)
     lamp, shown = time.perf_counter(), seen()
     it.finger.release(pin)
     time.sleep(QUIET_S)

@@ -70,6 +70,18 @@ def test_state_tells_every_pin_in_use_and_no_other(pins: Pins) -> None:
     assert pins.state() == {}
 
 
+def test_a_flash_between_two_looks_is_counted_and_days_of_them_fill_no_memory(pins: Pins) -> None:
+    with DigitalOutputDevice(27) as lamp:
+        before = pins.state()[27]
+        for _ in range(1000):
+            lamp.on()
+            lamp.off()
+        after = pins.state()[27]
+        assert after == before
+        assert after.changes == before.changes + 2000
+        assert len(lamp.pin.states) == 1
+
+
 def test_every_pin_of_the_header_works(pins: Pins) -> None:
     for number in range(28):
         with DigitalInputDevice(number, pull_up=True):
