@@ -97,7 +97,7 @@ async def _run(args: argparse.Namespace) -> None:
 
 
 def _port(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text[:6]) <= 65_535):
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) <= 65_535):
         raise argparse.ArgumentTypeError("a TCP port is a number, 0 to 65535")
     return int(text)
 

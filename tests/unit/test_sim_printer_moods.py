@@ -224,6 +224,7 @@ async def test_as_a_program_for_other_software(tmp_path: Path) -> None:
     [
         (("--tcp", "{taken}"), 1, "Address already in use"),
         (("--tcp", "65536"), 2, "0 to 65535"),
+        (("--tcp", "00655369"), 2, "0 to 65535"),
         (("--gadget", "/nowhere/g_printer0"), 1, "No such file or directory: '/nowhere/g_printer0'"),
         (("--pty", "/nowhere/printer"), 1, "No such file or directory"),
         (("--tcp", "0", "--control", "/nowhere/control"), 1, "No such file or directory"),
